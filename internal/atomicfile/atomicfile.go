@@ -1,0 +1,222 @@
+// Package atomicfile writes files that appear whole or not at all, even when
+// the process is killed or the machine loses power.
+//
+// On Linux the file has no name until it is complete, so that a killed process
+// leaves nothing behind. Elsewhere, and on file systems that cannot do this, it
+// has a temporary name beside its destination.
+//
+// A symbolic link is followed: its target is replaced and the link stays. A
+// destination that is neither a file nor a folder, such as a named pipe or
+// /dev/null, is written to directly, as nothing there could be replaced. A file
+// that replaces another gets the permissions of a new one.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrExists is wrapped by errors about a destination that exists and may not be
+// replaced.
+var ErrExists = fs.ErrExist
+
+// A File is being written and becomes visible when it is committed.
+type File struct {
+	f      *os.File
+	dest   string // symbolic links resolved
+	temp   string // current name, or "" while there is none
+	direct bool   // f is the destination itself
+	done   bool
+}
+
+// Create begins writing dest. Unless overwrite is set, an existing destination
+// is refused, at Create and again at Commit.
+func Create(dest string, overwrite bool) (*File, error) {
+	info, err := os.Stat(dest)
+	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, explain("open", dest, err)
+		}
+		return &File{f: f, dest: dest, direct: true}, nil
+	}
+	if dest, err = resolve(dest); err != nil {
+		return nil, err
+	}
+	if err := checkFree(dest, overwrite); err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(dest)
+	if f := createUnnamed(dir); f != nil {
+		return &File{f: f, dest: dest}, nil
+	}
+	temp := tempName(dir)
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, explain("create", dest, err)
+	}
+	return &File{f: f, dest: dest, temp: temp}, nil
+}
+
+// Write appends to the file.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.f.Write(p)
+	return n, explain("write", f.dest, err)
+}
+
+// Preallocate reserves space for size bytes, so that a disk that is too small
+// shows at once. It does nothing where the system cannot reserve space.
+func (f *File) Preallocate(size int64) error {
+	if f.direct || size <= 0 {
+		return nil
+	}
+	if err := preallocate(f.f, size); err != nil {
+		return explain(fmt.Sprintf("reserve %d bytes for", size), f.dest, err)
+	}
+	return nil
+}
+
+// Commit makes the file durable and gives it its name. After an error it is
+// gone, unless the error is of the last step, which makes the name durable too.
+// Without overwrite, a file that has appeared at the destination since Create
+// stays and is reported by an error that wraps ErrExists.
+func (f *File) Commit(overwrite bool) error {
+	defer f.Abort()
+	if f.direct {
+		f.done = true
+		return explain("write", f.dest, f.f.Close())
+	}
+	if err := f.f.Sync(); err != nil {
+		return explain("write", f.dest, err)
+	}
+	if err := f.publish(overwrite); err != nil {
+		return err
+	}
+	return explain("write", f.dest, syncDir(filepath.Dir(f.dest)))
+}
+
+// publish gives the file its name.
+func (f *File) publish(overwrite bool) error {
+	if f.temp == "" {
+		err := linkUnnamed(f.f, f.dest)
+		if err == nil || !overwrite || !errors.Is(err, fs.ErrExist) {
+			return exists("create", f.dest, err)
+		}
+		// No call links over an existing file, so replacing it takes a name.
+		temp := tempName(filepath.Dir(f.dest))
+		if err := linkUnnamed(f.f, temp); err != nil {
+			return explain("create", f.dest, err)
+		}
+		f.temp = temp
+	}
+	// Windows renames no open file.
+	if err := f.f.Close(); err != nil {
+		return explain("write", f.dest, err)
+	}
+	if !overwrite {
+		// A link fails where a rename would replace.
+		err := os.Link(f.temp, f.dest)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return exists("create", f.dest, err)
+		}
+		// The file system has no links, so a file may still appear in between.
+		if err := checkFree(f.dest, false); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(f.temp, f.dest); err != nil {
+		return explain("replace", f.dest, err)
+	}
+	f.temp = ""
+	return nil
+}
+
+// Abort removes what was written. It does nothing after Commit, so that it can
+// be deferred right after Create.
+func (f *File) Abort() {
+	if f.done {
+		return
+	}
+	f.done = true
+	f.f.Close()
+	if f.temp != "" {
+		os.Remove(f.temp)
+	}
+}
+
+// tempName does not contain the destination's name, which may be as long as
+// the file system allows.
+func tempName(dir string) string {
+	return filepath.Join(dir, fmt.Sprintf(".gguftool-%016x.tmp", rand.Uint64()))
+}
+
+// resolve follows symbolic links at path, also to a target that does not exist.
+func resolve(path string) (string, error) {
+	for range 40 { // the limit of Linux
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // not a link
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: too many levels of symbolic links", path)
+}
+
+func checkFree(dest string, overwrite bool) error {
+	info, err := os.Lstat(dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return explain("create", dest, err)
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory; name a file in it", dest)
+	case !overwrite:
+		return exists("create", dest, fs.ErrExist)
+	}
+	return nil
+}
+
+// exists is explain for an operation that fails on an existing destination.
+func exists(verb, dest string, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: %w; use --force to replace it", dest, ErrExists)
+	}
+	return explain(verb, dest, err)
+}
+
+// explain names the destination instead of the temporary file and says what to
+// do.
+func explain(verb, dest string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	} else if l, ok := errors.AsType[*os.LinkError](err); ok {
+		err = l.Err
+	}
+	dir := filepath.Dir(dest)
+	hint := "choose another destination"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		hint = fmt.Sprintf("create the folder %s first", dir)
+	case errors.Is(err, syscall.ENOTDIR):
+		hint = fmt.Sprintf("%s is not a folder", dir)
+	case errors.Is(err, fs.ErrPermission), isReadOnly(err):
+		hint = fmt.Sprintf("choose a folder that you may write to instead of %s", dir)
+	case isFull(err):
+		hint = fmt.Sprintf("free space on the disk of %s or choose another one", dir)
+	case errors.Is(err, syscall.EFBIG):
+		hint = "the file system or a limit (ulimit -f) allows no file of this size"
+	}
+	return fmt.Errorf("%s %s: %w; %s", verb, dest, err, hint)
+}
