@@ -1,0 +1,214 @@
+// Package block encodes and decodes the block formats of GGUF tensors.
+//
+// A row of a tensor is stored as whole blocks. A block of 32 or 256 elements
+// (then called a super-block) holds small integers, the quants, and the scales
+// that turn them back into numbers. Each format has a file of its own, which
+// begins with a drawing of the block.
+//
+// Encoders write the same bytes as llama.cpp's quantizers, on every machine:
+// each product is rounded to float32 before it is added, as the reference is
+// built, and sums run in the reference's order. Decoders give the same floats.
+package block
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"github.com/gguftool/gguftool/gguf"
+)
+
+// A Codec converts between float32 rows and the bytes of one format.
+type Codec struct {
+	Type gguf.Type
+
+	elements, bytes int // of a block
+
+	// decode fills dst, the elements of one block.
+	decode func(dst []float32, src []byte)
+
+	// encode writes one block. w is nil or holds the importance of each element
+	// of x; variance is the mean square of the whole row, where wholeRow is set
+	// and w is not nil.
+	encode   func(dst []byte, x, w []float32, variance float32)
+	wholeRow bool
+
+	halfs    []int  // places of the float16 numbers in a block
+	exponent uint64 // of a plain format, the exponent's bits in eight bytes
+}
+
+// codecs is the table of formats. Sizes of blocks come from gguf.
+var codecs = makeCodecs([]Codec{
+	{Type: gguf.TypeF32, decode: decodeF32, encode: encodeF32, exponent: 0x7f800000_7f800000},
+	{Type: gguf.TypeF16, decode: decodeF16, encode: encodeF16, halfs: []int{0}, exponent: 0x7c00_7c00_7c00_7c00},
+	{Type: gguf.TypeBF16, decode: decodeBF16, encode: encodeBF16, exponent: 0x7f80_7f80_7f80_7f80},
+	{Type: gguf.TypeQ4_0, decode: decodeQ4_0, encode: encodeQ4_0, wholeRow: true, halfs: []int{0}},
+	{Type: gguf.TypeQ4_1, decode: decodeQ4_1, encode: encodeQ4_1, wholeRow: true, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ5_0, decode: decodeQ5_0, encode: encodeQ5_0, wholeRow: true, halfs: []int{0}},
+	{Type: gguf.TypeQ5_1, decode: decodeQ5_1, encode: encodeQ5_1, wholeRow: true, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ8_0, decode: decodeQ8_0, encode: encodeQ8_0, halfs: []int{0}},
+	{Type: gguf.TypeQ2_K, decode: decodeQ2_K, encode: encodeQ2_K, halfs: []int{80, 82}},
+	{Type: gguf.TypeQ3_K, decode: decodeQ3_K, encode: encodeQ3_K, halfs: []int{108}},
+	{Type: gguf.TypeQ4_K, decode: decodeQ4_K, encode: encodeQ4_K, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ5_K, decode: decodeQ5_K, encode: encodeQ5_K, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ6_K, decode: decodeQ6_K, encode: encodeQ6_K, halfs: []int{208}},
+})
+
+func makeCodecs(rows []Codec) map[gguf.Type]*Codec {
+	m := make(map[gguf.Type]*Codec, len(rows))
+	for i := range rows {
+		c := &rows[i]
+		c.elements, c.bytes, _ = c.Type.Block()
+		m[c.Type] = c
+	}
+	return m
+}
+
+// Lookup returns the codec of t; ok is false when the format cannot be decoded here.
+func Lookup(t gguf.Type) (c *Codec, ok bool) {
+	c, ok = codecs[t]
+	return c, ok
+}
+
+// CanEncode reports whether EncodeRow works for this format.
+func (c *Codec) CanEncode() bool { return c.encode != nil }
+
+// Decode fills dst from src, which must hold exactly len(dst) elements, a whole
+// number of blocks. It panics on other lengths.
+func (c *Codec) Decode(dst []float32, src []byte) {
+	c.check(len(dst), len(src))
+	if n := c.elements; n > 1 {
+		for len(dst) > 0 {
+			c.decode(dst[:n:n], src[:c.bytes:c.bytes])
+			dst, src = dst[n:], src[c.bytes:]
+		}
+		return
+	}
+	c.decode(dst, src) // plain formats take any number of elements
+}
+
+// EncodeRow writes one row of a tensor to dst, which must have the exact size;
+// it panics on other lengths. importance is nil or holds a weight for each
+// element of the row, as an importance matrix has it; Q8_0 and the plain formats
+// make no use of it.
+//
+// Values that are not finite are refused with an error that names the first of
+// them, and so are rows whose scales overflow a float16.
+func (c *Codec) EncodeRow(dst []byte, row, importance []float32) error {
+	c.check(len(row), len(dst))
+	if importance != nil && len(importance) != len(row) {
+		panic(fmt.Sprintf("block: %d importance weights for a row of %d", len(importance), len(row)))
+	}
+	if err := checkFinite("value", row); err != nil {
+		return err
+	}
+	if err := checkFinite("importance", importance); err != nil {
+		return err
+	}
+	n := c.elements
+	if n == 1 {
+		c.encode(dst, row, nil, 0)
+		if c.Type == gguf.TypeF32 {
+			return nil // the same finite values
+		}
+		return c.Validate(dst)
+	}
+	variance := float32(0)
+	if importance != nil && c.wholeRow {
+		variance = sumSquares(row) / float32(len(row))
+	}
+	out := dst
+	for at := 0; at < len(row); at += n {
+		var w []float32
+		if importance != nil {
+			w = importance[at : at+n : at+n]
+		}
+		c.encode(out[:c.bytes:c.bytes], row[at:at+n:at+n], w, variance)
+		out = out[c.bytes:]
+	}
+	return c.Validate(dst)
+}
+
+// Validate returns an error when a scale in src, whole blocks, is not finite,
+// so that decoding would give values that are not either.
+func (c *Codec) Validate(src []byte) error {
+	if c.exponent != 0 {
+		return c.validatePlain(src)
+	}
+	const exponent = 0x7c
+	for at := 0; at < len(src); at += c.bytes {
+		block := src[at : at+c.bytes]
+		for _, h := range c.halfs {
+			if block[h+1]&exponent == exponent {
+				return c.overflow(at / c.bytes)
+			}
+		}
+	}
+	return nil
+}
+
+// validatePlain looks at eight bytes at a time, which are two or four numbers.
+func (c *Codec) validatePlain(src []byte) error {
+	one := c.exponent &^ (c.exponent << 1) // the exponent's lowest bit
+	sign := c.exponent + one
+	at := 0
+	for ; at <= len(src)-8; at += 8 {
+		// Only an exponent of ones carries into the sign.
+		v := binary.LittleEndian.Uint64(src[at:])
+		if bad := (v&c.exponent + one) & sign; bad != 0 {
+			return c.overflow((at + bits.TrailingZeros64(bad)/8) / c.bytes)
+		}
+	}
+	if at < len(src) {
+		var rest [8]byte
+		copy(rest[:], src[at:])
+		v := binary.LittleEndian.Uint64(rest[:])
+		if bad := (v&c.exponent + one) & sign; bad != 0 {
+			return c.overflow((at + bits.TrailingZeros64(bad)/8) / c.bytes)
+		}
+	}
+	return nil
+}
+
+func (c *Codec) overflow(block int) error {
+	if c.elements == 1 {
+		return fmt.Errorf("value %d is too large for %s", block, c.Type)
+	}
+	return fmt.Errorf("the scale of block %d (values %d to %d) is too large for %s",
+		block, block*c.elements, (block+1)*c.elements-1, c.Type)
+}
+
+func (c *Codec) check(elements, bytes int) {
+	if elements%c.elements != 0 || elements/c.elements*c.bytes != bytes {
+		panic(fmt.Sprintf("block: %d bytes for %d elements of %s", bytes, elements, c.Type))
+	}
+}
+
+func checkFinite(what string, x []float32) error {
+	if i := firstNotFinite(x); i >= 0 {
+		return fmt.Errorf("%s %d is %v; only finite numbers can be stored", what, i, x[i])
+	}
+	return nil
+}
+
+// firstNotFinite returns the index of the first NaN or infinity, -1 without any.
+func firstNotFinite(x []float32) int {
+	b := bitsOf(x)
+	at := 0
+	for ; at <= len(b)-8; at += 8 {
+		v := b[at : at+8 : at+8]
+		if int32(carry(v[0])|carry(v[1])|carry(v[2])|carry(v[3])|carry(v[4])|carry(v[5])|carry(v[6])|carry(v[7])) < 0 {
+			break
+		}
+	}
+	for i, v := range b[at:] {
+		if int32(carry(v)) < 0 {
+			return at + i
+		}
+	}
+	return -1
+}
+
+// carry adds one to the exponent of a float32 and returns the bits that change:
+// the sign among them, where all bits of the exponent were set.
+func carry(b uint32) uint32 { return b ^ (b + 1<<23) }

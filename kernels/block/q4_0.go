@@ -1,0 +1,41 @@
+package block
+
+// Q4_0: 32 elements in 18 bytes, x = d·(q - 8).
+//
+//	0   d    float16
+//	2   qs   16 bytes: q[j] in the low nibble of byte j, q[j+16] in the high one
+
+func decodeQ4_0(dst []float32, src []byte) {
+	var q [32]uint8
+	unpackNibbles(q[:], src[2:18], 16)
+	minus8.scale(dst, q[:], getHalf(src))
+}
+
+func encodeQ4_0(dst []byte, x, w []float32, variance float32) {
+	var q [32]uint8
+	d := encodeSymmetric(&q, x, w, variance, 8)
+	putHalf(dst, d)
+	packNibbles(dst[2:18], q[:], 16)
+}
+
+// encodeSymmetric stores the quants of Q4_0 (n = 8) and Q5_0 (n = 16), 0 ≤ q < 2n,
+// and returns the scale. Without importance the value of largest magnitude
+// becomes -n exactly; where the
+// inverse scale overflows all quants are 0, as what x86 makes of infinity in C.
+func encodeSymmetric(q *[32]uint8, x, importance []float32, variance float32, n int32) float32 {
+	if importance != nil {
+		var w [32]float32
+		weigh(w[:], x, importance, variance)
+		return symmetricSearch(q[:], x, w[:], n)
+	}
+	d := extreme(x) / float32(-n)
+	inv := inverse(d)
+	if isInf(inv) {
+		clear(q[:])
+		return d
+	}
+	for i, v := range (*[32]float32)(x) {
+		q[i] = uint8(min(2*n-1, int32(float32(v*inv)+(float32(n)+0.5))))
+	}
+	return d
+}

@@ -1,0 +1,22 @@
+package block
+
+// Q5_0: 32 elements in 22 bytes, x = d·(q - 16).
+//
+//	0   d    float16
+//	2   qh   uint32: bit i is bit 4 of q[i]
+//	6   qs   16 bytes: bits 0 to 3 of q[j] in the low nibble of byte j, those of q[j+16] in the high one
+
+func decodeQ5_0(dst []float32, src []byte) {
+	var q [32]uint8
+	unpackNibbles(q[:], src[6:22], 16)
+	unpackFifthBits(&q, src[2:6])
+	minus16.scale(dst, q[:], getHalf(src))
+}
+
+func encodeQ5_0(dst []byte, x, w []float32, variance float32) {
+	var q [32]uint8
+	d := encodeSymmetric(&q, x, w, variance, 16)
+	putHalf(dst, d)
+	packFifthBits(dst[2:6], &q)
+	packNibbles(dst[6:22], q[:], 16)
+}

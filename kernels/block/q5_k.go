@@ -1,0 +1,34 @@
+package block
+
+// Q5_K: 256 elements in 176 bytes, eight sub-blocks of 32,
+// x = d·scale·q - dmin·min.
+//
+//	0     d        float16
+//	2     dmin     float16
+//	4     scales   12 bytes: eight scales and minimums of six bits, see scaleMins.pack
+//	16    qh       32 bytes: bit 4, see packBit
+//	48    qs       128 bytes: bits 0 to 3, of every 64 elements element l in the low nibble of byte l, l+32 in the high one
+
+func decodeQ5_K(dst []float32, src []byte) {
+	var s scaleMins
+	s.unpack(src)
+	unpackNibbles(s.q[:], src[48:176], 32)
+	unpackBit(&s.q, src[16:48], 4)
+	s.decode(dst)
+}
+
+var formatQ5_K = scaleMinFormat{
+	top:      31,
+	plain:    newScaleMinSearch(31, -0.5, 0.1, 15, false),
+	weighted: newScaleMinSearch(31, -0.9, 0.05, 36, false),
+
+	clampWeighted: true,
+}
+
+func encodeQ5_K(dst []byte, x, w []float32, _ float32) {
+	var s scaleMins
+	formatQ5_K.encode(&s, x, w)
+	s.pack(dst)
+	packBit(dst[16:48], &s.q, 4)
+	packNibbles(dst[48:176], s.q[:], 32)
+}

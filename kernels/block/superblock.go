@@ -1,0 +1,143 @@
+package block
+
+// What the super-blocks of the K formats share: 256 elements in sub-blocks of
+// 16 or 32, whose scales are quantized themselves.
+
+const superBlock = 256
+
+// A scaleMins is a super-block of Q4_K or Q5_K before it is packed: eight
+// sub-blocks of 32, x = d·scales[j]·q - dmin·mins[j].
+type scaleMins struct {
+	d, dmin      float32 // as stored, so after rounding to float16
+	scales, mins [8]uint8
+	q            [superBlock]uint8
+}
+
+// pack stores d, dmin and the twelve bytes of the scales and minimums, six bits
+// each:
+//
+//	byte j < 4    7 6: bits 4 to 5 of scales[j+4]   5 to 0: scales[j]
+//	byte 4 + j    7 6: bits 4 to 5 of mins[j+4]     5 to 0: mins[j]
+//	byte 8 + j    7 to 4: bits 0 to 3 of mins[j+4]  3 to 0: bits 0 to 3 of scales[j+4]
+func (s *scaleMins) pack(dst []byte) {
+	putHalf(dst, s.d)
+	putHalf(dst[2:], s.dmin)
+	packed := dst[4:16]
+	for j := range 4 {
+		scale, least := s.scales[j+4], s.mins[j+4]
+		packed[j] = s.scales[j] | scale>>4<<6
+		packed[j+4] = s.mins[j] | least>>4<<6
+		packed[j+8] = scale&15 | least<<4
+	}
+}
+
+// unpack undoes pack.
+func (s *scaleMins) unpack(src []byte) {
+	s.d, s.dmin = getHalf(src), getHalf(src[2:])
+	packed := src[4:16]
+	for j := range 4 {
+		s.scales[j], s.mins[j] = packed[j]&63, packed[j+4]&63
+		s.scales[j+4] = packed[j+8]&15 | packed[j]>>6<<4
+		s.mins[j+4] = packed[j+8]>>4 | packed[j+4]>>6<<4
+	}
+}
+
+// decode computes the elements.
+func (s *scaleMins) decode(dst []float32) {
+	for j := range 8 {
+		d, m := float32(s.d*float32(s.scales[j])), float32(s.dmin*float32(s.mins[j]))
+		scaleAdd(dst[32*j:32*j+32], s.q[32*j:], d, -m)
+	}
+}
+
+// A scaleMinFormat encodes Q4_K and Q5_K, which differ in the bits of a quant.
+type scaleMinFormat struct {
+	top      int32 // the largest quant
+	plain    *scaleMinSearch
+	weighted *scaleMinSearch // with importance
+
+	// A search with importance that is nearly all zeros may end with a scale
+	// below zero, which wraps. The reference limits it in Q5_K only.
+	clampWeighted bool
+}
+
+func (f *scaleMinFormat) encode(s *scaleMins, x, importance []float32) {
+	var (
+		found        [8]scaleMin
+		scales, mins [8]float32
+		totals       [8]float32 // Σ w of each sub-block
+		w            [32]float32
+		variance     float32
+	)
+	search := f.plain
+	if importance != nil {
+		search = f.weighted
+		variance = float32(2*sumSquares(x)) / superBlock
+	}
+	for j := range found {
+		sub := x[32*j : 32*j+32]
+		if importance != nil {
+			weigh(w[:], sub, importance[32*j:32*j+32], variance)
+			for _, v := range w {
+				totals[j] += v
+			}
+		} else {
+			mean := sqrt(sumSquares(sub) / 32)
+			for i, v := range sub {
+				w[i] = mean + abs(v)
+			}
+		}
+		found[j] = search.run(sub, w[:])
+		scales[j], mins[j] = found[j].scale, found[j].min
+	}
+
+	const levels = 63 // of scales and minimums
+	if importance != nil {
+		s.d = positiveSearch(s.scales[:], scales[:], totals[:], levels)
+		s.dmin = positiveSearch(s.mins[:], mins[:], totals[:], levels)
+	} else {
+		s.d = proportional(s.scales[:], scales[:], levels)
+		s.dmin = proportional(s.mins[:], mins[:], levels)
+	}
+	if importance == nil || f.clampWeighted {
+		for j := range found {
+			s.scales[j], s.mins[j] = min(levels, s.scales[j]), min(levels, s.mins[j])
+		}
+	}
+	s.d, s.dmin = F16ToF32(F32ToF16(s.d)), F16ToF32(F32ToF16(s.dmin))
+
+	// The reference reads the scales back in six bits.
+	var packed [16]byte
+	s.pack(packed[:])
+	s.unpack(packed[:])
+
+	for j := range found {
+		sub, q := x[32*j:32*j+32], s.q[32*j:32*j+32]
+		d, m := float32(s.d*float32(s.scales[j])), float32(s.dmin*float32(s.mins[j]))
+		if d == 0 {
+			found[j].quantize(q, sub, f.top)
+			continue
+		}
+		for i, v := range sub {
+			q[i] = uint8(clamp(nearest((v+m)/d), 0, f.top))
+		}
+	}
+}
+
+// proportional stores x in proportion to its largest value, which becomes
+// levels, and returns what a level is worth.
+func proportional(q []uint8, x []float32, levels int32) float32 {
+	var most, inv float32
+	for _, v := range x {
+		if v > most {
+			most = v
+		}
+	}
+	if most > 0 {
+		inv = float32(levels) / most
+	}
+	for i, v := range x {
+		q[i] = uint8(nearest(float32(inv * v)))
+	}
+	return most / float32(levels)
+}
