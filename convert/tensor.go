@@ -1,0 +1,136 @@
+package convert
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/gguftool/gguftool/convert/internal/checkpoint"
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/kernels/block"
+)
+
+// tensorType returns the type that a tensor has in a file of a type.
+func tensorType(name string, shape []int64, fileType gguf.FileType) gguf.Type {
+	if len(shape) < 2 || strings.HasSuffix(name, "_norm.weight") || !strings.HasSuffix(name, ".weight") ||
+		name == "position_embd.weight" || name == "token_types.weight" {
+		return gguf.TypeF32
+	}
+	switch fileType {
+	case gguf.FileF32:
+		return gguf.TypeF32
+	case gguf.FileBF16:
+		return gguf.TypeBF16
+	case gguf.FileQ8_0:
+		if _, ok := gguf.TypeQ8_0.Size(shape[0]); ok {
+			return gguf.TypeQ8_0
+		}
+	}
+	return gguf.TypeF16
+}
+
+// RowLen returns the elements of one row.
+func (t *Tensor) RowLen() int64 { return t.source.RowLen() }
+
+// Rows returns the number of rows.
+func (t *Tensor) Rows() int64 { return t.source.Rows() }
+
+// A Buffer is memory that Data and Floats work in, for one goroutine at a time.
+// The zero value is ready to use.
+type Buffer struct {
+	raw    []byte
+	floats []float32
+	out    []byte
+}
+
+// Data returns rows from ≤ row < to as they are written, in little-endian
+// order. The result is valid until the next use of b; it must not be written
+// to, as it may be the mapped checkpoint.
+func (t *Tensor) Data(from, to int64, b *Buffer) ([]byte, error) {
+	source, out := t.source.DType, t.Type
+	if source == checkpoint.F32 && out == gguf.TypeF32 || source == checkpoint.F16 && out == gguf.TypeF16 {
+		return t.source.Data(from, to, &b.raw), nil
+	}
+	floats := t.Floats(from, to, b)
+	size, _ := out.Size(int64(len(floats)))
+	b.out = slices.Grow(b.out[:0], int(size))[:size]
+	switch out {
+	case gguf.TypeF32:
+		for i, f := range floats {
+			binary.LittleEndian.PutUint32(b.out[4*i:], math.Float32bits(f))
+		}
+	case gguf.TypeF16:
+		encodeHalfs(b.out, floats)
+	case gguf.TypeBF16:
+		for i, f := range floats {
+			binary.LittleEndian.PutUint16(b.out[2*i:], block.F32ToBF16(f))
+		}
+	default:
+		return b.out, t.encodeRows(floats, from, b.out)
+	}
+	return b.out, nil
+}
+
+// encodeRows encodes whole rows, the first of which is number from, to dst.
+func (t *Tensor) encodeRows(floats []float32, from int64, dst []byte) error {
+	codec, ok := block.Lookup(t.Type)
+	if !ok {
+		return fmt.Errorf("no encoder for %s", t.Type)
+	}
+	n := t.RowLen()
+	size, _ := t.Type.Size(n)
+	for row := from; len(floats) > 0; row++ {
+		if err := codec.EncodeRow(dst[:size], floats[:n], nil); err != nil {
+			e := fault.Malformed(t.source.File, fmt.Sprintf("tensor %q, row %d", t.Source, row), "%v", err)
+			e.Hint = "get the model again, or convert it to a type without blocks"
+			return e
+		}
+		floats, dst = floats[n:], dst[size:]
+	}
+	return nil
+}
+
+// Floats returns rows from ≤ row < to as numbers, valid until the next use of b.
+// They must not be written to, as they may be the mapped checkpoint.
+func (t *Tensor) Floats(from, to int64, b *Buffer) []float32 {
+	raw := t.source.Data(from, to, &b.raw)
+	if t.source.DType == checkpoint.F32 {
+		if floats, ok := viewFloats(raw); ok {
+			return floats
+		}
+	}
+	n := int((to - from) * t.RowLen())
+	b.floats = slices.Grow(b.floats[:0], n)[:n]
+	t.source.DType.Floats(b.floats, raw)
+	return b.floats
+}
+
+// viewFloats returns little-endian bytes as float32 without copying; ok is false
+// on a big-endian machine and where they are not aligned.
+func viewFloats(p []byte) (floats []float32, ok bool) {
+	first := unsafe.Pointer(unsafe.SliceData(p))
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || uintptr(first)%unsafe.Alignof(floats[0]) != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(first), len(p)/4), true
+}
+
+// Done says that rows from ≤ row < to will not be read again.
+func (t *Tensor) Done(from, to int64) { t.source.Done(from, to) }
+
+// encodeHalfs writes the IEEE halfs nearest to floats. As in numpy, what is too
+// large becomes infinity and a NaN keeps the upper bits of its payload.
+func encodeHalfs(dst []byte, floats []float32) {
+	for i, f := range floats {
+		h := block.F32ToF16(f)
+		if f != f {
+			bits := math.Float32bits(f)
+			h = uint16(bits>>16&0x8000) | 0x7c00 | max(uint16(bits>>13&0x3ff), 1)
+		}
+		binary.LittleEndian.PutUint16(dst[2*i:], h)
+	}
+}
