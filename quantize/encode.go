@@ -1,0 +1,153 @@
+package quantize
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"unsafe"
+
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/kernels/block"
+)
+
+// A chunk is some rows of a tensor on their way through the pipeline. Its
+// buffers are used again for other rows.
+type chunk struct {
+	tensor   *Tensor
+	from, to int64 // rows
+	out      []byte
+	err      error
+	ready    chan struct{} // receives when out or err is set
+
+	encoded []byte // backs out, unless that is the mapped file
+	swapped []byte // little-endian source of a big-endian file
+}
+
+// A converter turns chunks into the bytes of the output. It is for one
+// goroutine.
+type converter struct {
+	file *gguf.File
+	rows []float32
+}
+
+// convert sets c.out.
+func (v *converter) convert(ctx context.Context, c *chunk) error {
+	t := c.tensor
+	if _, _, known := t.From.Block(); !known && v.file.ByteOrder == binary.LittleEndian {
+		c.out = v.file.Stored(t.source) // copied whole, as its layout is not known
+		return nil
+	}
+	src, err := v.file.Data(t.source, c.from, c.to, c.swapped)
+	if err != nil {
+		return err
+	}
+	if v.file.ByteOrder != binary.LittleEndian {
+		c.swapped = src
+	}
+	if t.From == t.To {
+		c.out = src
+		return v.validate(c, src)
+	}
+	return v.encode(ctx, c, v.decode(t.From, src))
+}
+
+// encode encodes rows, (rows, columns) of a chunk.
+func (v *converter) encode(ctx context.Context, c *chunk, rows []float32) error {
+	t := c.tensor
+	codec, _ := block.Lookup(t.To)
+	columns := t.Shape[0]
+	size, _ := t.To.Size(columns)
+	c.encoded = grow(c.encoded, int((c.to-c.from)*size))
+	c.out = c.encoded
+	for i := range c.to - c.from {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		row := rows[i*columns:][:columns]
+		if err := codec.EncodeRow(c.out[i*size:][:size], row, t.rowImportance(c.from+i)); err != nil {
+			if column := firstNotFinite(row); column >= 0 {
+				return v.damaged(t, c.from+i, column, row[column])
+			}
+			return fault.Unsupported(v.path(t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", c.from+i, err)
+		}
+	}
+	return nil
+}
+
+// validate refuses rows that are copied when they hold what is no number.
+func (v *converter) validate(c *chunk, src []byte) error {
+	t := c.tensor
+	codec, ok := block.Lookup(t.From)
+	if !ok {
+		return nil
+	}
+	err := codec.Validate(src)
+	if err == nil {
+		return nil
+	}
+	rows, columns := v.decode(t.From, src), int(t.Shape[0])
+	if i := firstNotFinite(rows); i >= 0 {
+		return v.damaged(t, c.from+int64(i/columns), i%columns, rows[i])
+	}
+	return fault.Malformed(v.path(t), quoteTensor(t.Name), "%v, counted from row %d", err, c.from)
+}
+
+// rowImportance returns the importance for row i, that of the expert it is in.
+func (t *Tensor) rowImportance(i int64) []float32 {
+	if t.importance == nil {
+		return nil
+	}
+	columns := t.Shape[0]
+	expert := i / t.Shape[1] % experts(t.Shape)
+	return t.importance[expert*columns:][:columns]
+}
+
+// decode returns whole rows as float32, valid until the next call.
+func (v *converter) decode(from gguf.Type, src []byte) []float32 {
+	if from == gguf.TypeF32 {
+		if rows, ok := viewF32(src); ok {
+			return rows
+		}
+	}
+	codec, _ := block.Lookup(from)
+	elements, size, _ := from.Block()
+	v.rows = grow(v.rows, len(src)/size*elements)
+	codec.Decode(v.rows, src)
+	return v.rows
+}
+
+// viewF32 returns little-endian src as float32 without copying; ok is false on
+// a big-endian machine and where src is not aligned.
+func viewF32(src []byte) (rows []float32, ok bool) {
+	p := unsafe.Pointer(unsafe.SliceData(src))
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || uintptr(p)%unsafe.Alignof(float32(0)) != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(p), len(src)/4), true
+}
+
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		s = make([]T, n)
+	}
+	return s[:n]
+}
+
+// firstNotFinite returns the index of the first infinity or NaN, or -1.
+func firstNotFinite(x []float32) int {
+	for i, v := range x {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (v *converter) damaged(t *Tensor, row int64, column int, value float32) error {
+	e := fault.Malformed(v.path(t), quoteTensor(t.Name), "row %d, column %d is %v", row, column, value)
+	e.Hint = "no model has such a weight; get the model again"
+	return e
+}
+
+func (v *converter) path(t *Tensor) string { return v.file.Shards[t.source.Shard].Path }

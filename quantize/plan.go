@@ -1,0 +1,204 @@
+package quantize
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/kernels/block"
+)
+
+// A Plan says what every tensor of a model becomes. Making one reads no tensor
+// data, so it is also the answer to "what would happen?".
+type Plan struct {
+	FileType gguf.FileType  // that the output is labelled with
+	Metadata *gguf.Metadata // of the output, or of its first shard
+	Tensors  []Tensor       // in the order of the output
+
+	source *gguf.File
+	opts   *Options
+	shards int // of the output
+}
+
+// A Tensor is one tensor of the output.
+type Tensor struct {
+	Name        string
+	Shape       []int64 // fastest dimension first
+	From, To    gguf.Type
+	BytesBefore int64
+	BytesAfter  int64
+	Reason      string // why To, as in "ffn_down: first eighth of the layers"
+	Fallback    string // why not the type that was wanted, as in "384 columns are not a multiple of 256: Q4_K → Q5_0", or ""
+	Unweighted  bool   // there is importance, but none for this tensor, which is quantized without
+
+	source     *gguf.Tensor
+	importance []float32
+	shard      int
+}
+
+// NewPlan applies the recipe to the tensors of f. It fails when the options
+// contradict each other or the model; whether the plan can also be carried out
+// is what Check says.
+func NewPlan(f *gguf.File, o *Options) (*Plan, error) {
+	if err := checkImportance(o); err != nil {
+		return nil, err
+	}
+	tensors := inOutputOrder(f.Tensors, o.KeepSplit)
+	r, err := newRecipe(f, o, tensors)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Tensors: make([]Tensor, len(tensors)), source: f, opts: o, shards: 1}
+	for i, t := range tensors {
+		c, err := r.choose(t)
+		if err != nil {
+			return nil, err
+		}
+		if p.Tensors[i], err = p.tensor(t, c); err != nil {
+			return nil, err
+		}
+		p.shards = max(p.shards, p.Tensors[i].shard+1)
+	}
+	if o.NoFallback {
+		if err := p.refuseFallbacks(); err != nil {
+			return nil, err
+		}
+	}
+	p.FileType = p.outputFileType(tensors)
+	p.Metadata = p.outputMetadata()
+	return p, nil
+}
+
+// checkImportance refuses values that no quantizer can weigh with.
+func checkImportance(o *Options) error {
+	for _, name := range slices.Sorted(maps.Keys(o.Importance)) {
+		for i, v := range o.Importance[name] {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fault.Malformed(o.ImportanceInfo.File, "importance of "+name, "value %d is %v", i, v)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
+	t := Tensor{
+		Name:        source.Name,
+		Shape:       trim(source.Shape),
+		From:        source.Type,
+		To:          c.to,
+		BytesBefore: source.Size,
+		BytesAfter:  source.Size,
+		Reason:      c.why,
+		source:      source,
+	}
+	if p.opts.KeepSplit {
+		t.shard = source.Shard
+	}
+	if t.From == t.To {
+		return t, nil
+	}
+	size, ok := t.To.Size(source.Elements())
+	if !ok {
+		return t, fault.Malformed(p.source.Path, quoteTensor(t.Name), "%d elements have no size as %s", source.Elements(), t.To)
+	}
+	t.BytesAfter = size
+	if c.wanted != c.to {
+		t.Fallback = fmt.Sprintf("%d columns are not a multiple of %d: %s → %s", t.Shape[0], blockLen(c.wanted), c.wanted, c.to)
+	}
+	if isBlock(t.To) && len(p.opts.Importance) > 0 {
+		return t, p.weigh(&t)
+	}
+	return t, nil
+}
+
+// weigh gives t its importance: values for every column of every expert.
+func (p *Plan) weigh(t *Tensor) error {
+	values, ok := p.opts.Importance[t.Name]
+	want := t.Shape[0] * experts(t.Shape)
+	switch {
+	case ok && int64(len(values)) == want:
+		t.importance = values
+		return nil
+	case ok && roleOf(t.Name) != tokenEmbedding:
+		return fault.Malformed(p.opts.ImportanceInfo.File, "importance of "+t.Name,
+			"it has %d values, the tensor %d columns in %d experts; measure importance with this model",
+			len(values), t.Shape[0], experts(t.Shape))
+	}
+	t.Unweighted = true
+	return nil
+}
+
+func (p *Plan) refuseFallbacks() error {
+	var texts []string
+	for _, t := range p.Tensors {
+		if t.Fallback != "" {
+			texts = append(texts, t.Name+": "+t.Fallback)
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return fault.Unsupported(p.source.Path, "", "",
+		"%d of %d tensors have rows that do not fit their type; choose another one, or allow fallbacks:\n  %s",
+		len(texts), len(p.Tensors), strings.Join(texts, "\n  "))
+}
+
+// Check returns the first reason why Run would refuse the plan, or nil.
+func (p *Plan) Check() error {
+	for _, t := range p.Tensors {
+		if t.From == t.To {
+			continue
+		}
+		if isBlock(t.From) && !p.opts.AllowRequantize {
+			return fmt.Errorf("%s is %s already: quantizing it again loses more than quantizing the original; use --allow-requantize to do so nevertheless",
+				quoteTensor(t.Name), t.From)
+		}
+		if t.importance == nil && needsImportance(t.Name, t.To, p.FileType) {
+			return fmt.Errorf("%s becomes %s, which is useless without importance for this tensor; give an importance file with --imatrix",
+				quoteTensor(t.Name), t.To)
+		}
+		if _, ok := block.Lookup(t.From); !ok {
+			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "start from F32, F16 or BF16", "%s cannot be decoded", t.From)
+		}
+		if !canEncode(t.To) {
+			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "these can: "+encodable(), "%s cannot be written yet", t.To)
+		}
+	}
+	return nil
+}
+
+// needsImportance reports whether a weight of type to is garbage without
+// importance.
+func needsImportance(name string, to gguf.Type, of gguf.FileType) bool {
+	if role := roleOf(name); role == tokenEmbedding || role == outputWeight {
+		return false
+	}
+	switch to {
+	case gguf.TypeIQ3XXS, gguf.TypeIQ2XXS, gguf.TypeIQ2XS, gguf.TypeIQ2S, gguf.TypeIQ1M, gguf.TypeIQ1S:
+		return true
+	case gguf.TypeQ2_K:
+		return of == gguf.FileQ2_K_S
+	}
+	return false
+}
+
+// encodable lists the types that Run can write.
+func encodable() string {
+	var names []string
+	for _, row := range bases {
+		if name := row.base.String(); canEncode(row.base) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func canEncode(t gguf.Type) bool {
+	c, ok := block.Lookup(t)
+	return ok && c.CanEncode()
+}
