@@ -1,0 +1,174 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/kernels/cpu"
+	"github.com/gguftool/gguftool/kernels/vec"
+)
+
+// EmbedOptions change what Embed returns. The zero value is the default.
+type EmbedOptions struct {
+	Pooling Pooling // instead of the model's
+	Raw     bool    // do not scale vectors to length 1
+	First   int     // index of the first text, where the batch is part of a list, for errors and Truncated
+
+	// Truncated, when set, allows texts that are longer than the context: they
+	// are cut to it, and Truncated is told of each, in order, before anything is
+	// computed. As with Hugging Face tokenizers a text keeps its special tokens:
+	// a closing token at the end stays at the end.
+	Truncated func(text, from, to int)
+
+	// Observer, when set, sees the inputs of all products. It is called by one
+	// goroutine at a time, text after text, whatever the number of threads.
+	Observer Observer
+}
+
+// A TooLongError reports a text that does not fit the context of a model.
+type TooLongError struct {
+	Text   int // index in the batch, plus EmbedOptions.First
+	Tokens int
+	Limit  int
+}
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("text %d has %d tokens, but the model takes at most %d; shorten or split it, or ask for truncation",
+		e.Text, e.Tokens, e.Limit)
+}
+
+// Embed returns one vector of m.Dimensions() elements for each text of batch,
+// which are token ids with the special tokens that the model expects. Where o is
+// nil, the defaults hold.
+//
+// A text that is empty, has unknown ids or is too long is an error that names
+// its index in the batch, and so is a vector that is not finite.
+func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([][]float32, error) {
+	if o == nil {
+		o = new(EmbedOptions)
+	}
+	pooling := o.Pooling
+	if pooling == PoolingDefault {
+		pooling = m.config.pooling
+	}
+	switch pooling {
+	case PoolingMean, PoolingCLS, PoolingLast:
+	case poolingRank:
+		return nil, fault.Unsupported(m.weights.tokens.file.Path, keyPart(m.config.arch+".pooling_type"), "choose a pooling to get vectors nevertheless",
+			"the model ranks texts, it gives no vectors")
+	default:
+		return nil, fmt.Errorf("unknown %v", pooling)
+	}
+	texts, lengths, err := m.fit(batch, o)
+	if err != nil {
+		return nil, err
+	}
+	vectors := make([][]float32, len(texts))
+	embed := func(s *session, group []int) error {
+		inputs := make([][]int32, len(group))
+		for i, t := range group {
+			inputs[i] = texts[t]
+		}
+		states, err := m.forward(ctx, s, inputs)
+		if err != nil {
+			return err
+		}
+		row := 0
+		for _, t := range group {
+			vectors[t] = make([]float32, m.config.width)
+			pooling.pool(vectors[t], states.Part(row, row+lengths[t], 0, states.Cols))
+			if !o.Raw {
+				vec.Normalize(vectors[t])
+			}
+			row += lengths[t]
+		}
+		return nil
+	}
+	if err := m.eachGroup(lengths, o.Observer, embed); err != nil {
+		return nil, err
+	}
+	for t, v := range vectors {
+		if vec.NotFinite(v) >= 0 {
+			return nil, fmt.Errorf("the vector of text %d is not finite: the model's numbers overflow, or its token embeddings are damaged", o.First+t)
+		}
+	}
+	return vectors, nil
+}
+
+// eachGroup calls embed for groups of all texts: several at once with a worker
+// each, or one after the other with all workers.
+func (m *Model) eachGroup(lengths []int, observe Observer, embed func(s *session, group []int) error) error {
+	groups, apart := plan(lengths, m.pool.Workers())
+	if observe != nil {
+		groups, apart = nil, false
+		for t := range lengths {
+			groups = append(groups, []int{t})
+		}
+	}
+	var outer, inner *cpu.Pool
+	if apart {
+		outer = m.pool
+	} else {
+		inner = m.pool
+	}
+	return outer.Try(len(groups), func(_, i int) error {
+		s, _ := m.sessions.Get().(*session)
+		if s == nil {
+			s = new(session)
+		}
+		defer m.sessions.Put(s)
+		s.pool, s.observe = inner, observe
+		return embed(s, groups[i])
+	})
+}
+
+// fit checks texts and cuts those that are too long where that is allowed.
+func (m *Model) fit(batch [][]int32, o *EmbedOptions) (texts [][]int32, lengths []int, err error) {
+	limit := m.config.context
+	texts = slices.Clone(batch)
+	for t, ids := range batch {
+		if len(ids) == 0 {
+			return nil, nil, fmt.Errorf("text %d has no tokens", o.First+t)
+		}
+		for i, id := range ids {
+			if id < 0 || int(id) >= m.config.vocab {
+				return nil, nil, fmt.Errorf("text %d: token %d has id %d, but the model knows ids from 0 to %d", o.First+t, i, id, m.config.vocab-1)
+			}
+		}
+		if len(ids) > limit {
+			if o.Truncated == nil {
+				return nil, nil, &TooLongError{Text: o.First + t, Tokens: len(ids), Limit: limit}
+			}
+			texts[t] = slices.Clone(ids[:limit])
+			if last := ids[len(ids)-1]; slices.Contains(m.closing, last) {
+				texts[t][limit-1] = last
+			}
+			o.Truncated(o.First+t, len(ids), limit)
+		}
+		lengths = append(lengths, len(texts[t]))
+	}
+	return texts, lengths, nil
+}
+
+// An Encoder turns a text into token ids, with the special tokens that the
+// model expects where special is set. Several goroutines may use it at once.
+type Encoder interface {
+	Encode(text string, special bool) []int32
+}
+
+// EmbedTexts is Embed for texts. It also returns how many tokens of each text
+// the model saw.
+func (m *Model) EmbedTexts(ctx context.Context, enc Encoder, texts []string, o *EmbedOptions) (vectors [][]float32, tokens []int, err error) {
+	batch := make([][]int32, len(texts))
+	m.pool.Each(len(texts), func(_, i int) { batch[i] = enc.Encode(texts[i], true) })
+	vectors, err = m.Embed(ctx, batch, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, ids := range batch {
+		tokens = append(tokens, min(len(ids), m.config.context))
+	}
+	return vectors, tokens, nil
+}

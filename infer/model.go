@@ -1,0 +1,59 @@
+package infer
+
+import (
+	"sync"
+
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/kernels/cpu"
+)
+
+// Options change how a model is run. The zero value is the default.
+type Options struct {
+	Threads int // workers, at most GOMAXPROCS; 0 means GOMAXPROCS
+}
+
+// A Model computes vectors. Several goroutines may use it at once.
+type Model struct {
+	config   config
+	weights  *weights
+	pool     *cpu.Pool
+	closing  []int32   // ids of tokens that end a text
+	sessions sync.Pool // of *session
+}
+
+// Load reads the model in f, which must stay open as long as the model is used.
+// Where o is nil, the defaults hold.
+//
+// A file that lacks what its architecture needs, or has it in another shape,
+// gives a FormatError that names the key or tensor; an architecture, choice or
+// tensor type that is not supported gives an UnsupportedError.
+func Load(f *gguf.File, o *Options) (*Model, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	c, err := readConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	pool := cpu.NewPool(o.Threads)
+	w, err := loadWeights(f, &c, pool)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{config: c, weights: w, pool: pool}
+	for _, key := range []string{"tokenizer.ggml.seperator_token_id", "tokenizer.ggml.eos_token_id"} {
+		if id, ok := f.Metadata.Int(key); ok && id >= 0 && id < int64(c.vocab) {
+			m.closing = append(m.closing, int32(id))
+		}
+	}
+	return m, nil
+}
+
+// Dimensions returns the length of the vectors.
+func (m *Model) Dimensions() int { return m.config.width }
+
+// ContextLength returns the most tokens that a text may have.
+func (m *Model) ContextLength() int { return m.config.context }
+
+// Pooling returns the pooling that the file, or else the architecture, chooses.
+func (m *Model) Pooling() Pooling { return m.config.pooling }

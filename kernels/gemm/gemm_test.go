@@ -1,0 +1,276 @@
+package gemm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gguftool/gguftool/kernels/cpu"
+	"github.com/gguftool/gguftool/kernels/vec"
+)
+
+const guard = float32(-12345.5)
+
+// randomView returns a view of random values whose rows are fenced by guard
+// values, and a function that fails the test when a fence was touched.
+func randomView(t *testing.T, rng *rand.Rand, rows, cols int) (v View, check func()) {
+	const fence = 7
+	stride := cols + fence
+	mem := make([]float32, fence+rows*stride+fence)
+	for i := range mem {
+		mem[i] = guard
+	}
+	if rows > 0 {
+		v.Data = mem[fence : fence+(rows-1)*stride+cols]
+	}
+	v.Rows, v.Cols, v.Stride = rows, cols, stride
+	for i := range rows {
+		for j := range v.Row(i) {
+			v.Row(i)[j] = float32(rng.NormFloat64())
+		}
+	}
+	return v, func() {
+		t.Helper()
+		for i, x := range mem {
+			at := i - fence
+			if inside := at >= 0 && at/stride < rows && at%stride < cols; !inside && x != guard {
+				t.Fatalf("%d x %d: the element %d after the first was written", rows, cols, at)
+			}
+		}
+	}
+}
+
+func packRows(t *testing.T, p *cpu.Pool, w View) *Matrix {
+	t.Helper()
+	m, err := Pack(p, w.Rows, w.Cols, func(dst []float32, i int) error { copy(dst, w.Row(i)); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// sizes go around the multiples of the panel and of the columns taken at once.
+var sizes = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65}
+
+// Each element of a product is the sum in index order, to the bit.
+func TestMulIsReference(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, rows := range []int{0, 1, 2, 3, 5, 16} {
+		for _, inputs := range sizes {
+			for _, outputs := range sizes {
+				x, checkX := randomView(t, rng, rows, inputs)
+				w, checkW := randomView(t, rng, outputs, inputs)
+				dst, checkDst := randomView(t, rng, rows, outputs)
+				Mul(nil, dst, x, packRows(t, nil, w), Epilogue{})
+				checkX()
+				checkW()
+				checkDst()
+				for i := range rows {
+					for j := range outputs {
+						var sum float32
+						var exact, size float64
+						for k := range inputs {
+							sum += float32(x.Row(i)[k] * w.Row(j)[k])
+							exact += float64(x.Row(i)[k]) * float64(w.Row(j)[k])
+							size += math.Abs(float64(x.Row(i)[k]) * float64(w.Row(j)[k]))
+						}
+						got := dst.Row(i)[j]
+						if got != sum {
+							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, sum)
+						}
+						if err := math.Abs(float64(got) - exact); err > float64(inputs)*0x1p-24*size {
+							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, exact)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestEpilogue(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	for _, outputs := range sizes {
+		const rows, inputs = 3, 20
+		x, _ := randomView(t, rng, rows, inputs)
+		w, _ := randomView(t, rng, outputs, inputs)
+		bias, checkBias := randomView(t, rng, 1, outputs)
+		m := packRows(t, nil, w)
+		plain := Dense(make([]float32, rows*outputs), rows, outputs)
+		Mul(nil, plain, x, m, Epilogue{})
+		for _, ep := range []Epilogue{
+			{}, {Bias: bias.Row(0)}, {Act: GELU}, {Add: true}, {Bias: bias.Row(0), Act: GELU},
+			{Bias: bias.Row(0), Add: true}, {Act: GELU, Add: true}, {Bias: bias.Row(0), Act: GELU, Add: true},
+		} {
+			dst, check := randomView(t, rng, rows, outputs)
+			want := make([]float32, 0, rows*outputs)
+			for i := range rows {
+				for j, v := range plain.Row(i) {
+					if ep.Bias != nil {
+						v += bias.Row(0)[j]
+					}
+					one := []float32{v}
+					if ep.Act == GELU {
+						vec.GELU(one)
+					}
+					if ep.Add {
+						one[0] += dst.Row(i)[j]
+					}
+					want = append(want, one[0])
+				}
+			}
+			Mul(nil, dst, x, m, ep)
+			check()
+			checkBias()
+			for i := range rows {
+				for j, v := range dst.Row(i) {
+					if v != want[i*outputs+j] {
+						t.Fatalf("%d outputs, %+v: element %d, %d is %v, want %v", outputs, ep, i, j, v, want[i*outputs+j])
+					}
+				}
+			}
+		}
+	}
+}
+
+// A row's product does not depend on the rows beside it, nor on the workers.
+func TestMulIsTheSameInAnyCompany(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
+	rng := rand.New(rand.NewPCG(3, 2))
+	const rows, inputs, outputs = 23, 77, 101
+	x, _ := randomView(t, rng, rows, inputs)
+	w, _ := randomView(t, rng, outputs, inputs)
+	m := packRows(t, nil, w)
+	want := Dense(make([]float32, rows*outputs), rows, outputs)
+	Mul(nil, want, x, m, Epilogue{})
+	for threads := 1; threads <= 5; threads++ {
+		p := cpu.NewPool(threads)
+		m := packRows(t, p, w)
+		for top := range rows {
+			for bottom := top + 1; bottom <= rows; bottom += 3 {
+				dst := Dense(make([]float32, (bottom-top)*outputs), bottom-top, outputs)
+				Mul(p, dst, x.Part(top, bottom, 0, inputs), m, Epilogue{})
+				for i := range dst.Rows {
+					for j, v := range dst.Row(i) {
+						if v != want.Row(top + i)[j] {
+							t.Fatalf("%d workers, rows %d to %d: row %d differs at %d", threads, top, bottom, top+i, j)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A matrix that is packed again holds nothing of what it held before.
+func TestPackRowsAndColumns(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	var byRows, byColumns Matrix
+	for range 300 {
+		outputs, inputs := sizes[rng.IntN(len(sizes))], sizes[rng.IntN(len(sizes))]
+		w, check := randomView(t, rng, outputs, inputs)
+		transposed := Dense(make([]float32, inputs*outputs), inputs, outputs)
+		for i := range outputs {
+			for k, v := range w.Row(i) {
+				transposed.Row(k)[i] = v
+			}
+		}
+		want := packRows(t, nil, w)
+		byRows.PackRows(w)
+		byColumns.PackColumns(transposed)
+		check()
+		for _, got := range []*Matrix{&byRows, &byColumns} {
+			if got.outputs != outputs || got.inputs != inputs {
+				t.Fatalf("(%d, %d) packed as (%d, %d)", outputs, inputs, got.outputs, got.inputs)
+			}
+			if len(got.panels) != len(want.panels) {
+				t.Fatalf("(%d, %d): %d elements in panels, want %d", outputs, inputs, len(got.panels), len(want.panels))
+			}
+			for i, v := range got.panels {
+				if v != want.panels[i] {
+					t.Fatalf("(%d, %d): panel element %d is %v, want %v", outputs, inputs, i, v, want.panels[i])
+				}
+			}
+		}
+	}
+}
+
+func TestPackError(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for threads := 1; threads <= 4; threads++ {
+		m, err := Pack(cpu.NewPool(threads), 200, 3, func(_ []float32, i int) error {
+			if i%50 == 49 {
+				return fmt.Errorf("row %d", i)
+			}
+			return nil
+		})
+		if m != nil || err == nil || err.Error() != "row 49" {
+			t.Errorf("%d workers: matrix %v, error %v, want the error of row 49", threads, m, err)
+		}
+	}
+}
+
+func TestPart(t *testing.T) {
+	v := Dense([]float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 3, 4)
+	p := v.Part(1, 3, 1, 3)
+	if got := fmt.Sprint(p.Row(0), p.Row(1)); got != "[5 6] [9 10]" {
+		t.Errorf("part is %s, want [5 6] [9 10]", got)
+	}
+	if p := v.Part(3, 3, 4, 4); p.Rows != 0 || p.Cols != 0 {
+		t.Errorf("empty part is %d x %d", p.Rows, p.Cols)
+	}
+}
+
+// Wrong shapes are found before any memory is touched.
+func TestShapesAreChecked(t *testing.T) {
+	view := func(rows, cols int) View { return Dense(make([]float32, rows*cols), rows, cols) }
+	m := packRows(t, nil, view(5, 3))
+	for want, f := range map[string]func(){
+		"product of 2 x 4":            func() { Mul(nil, view(2, 5), view(2, 4), m, Epilogue{}) },
+		"stored in 2 x 6":             func() { Mul(nil, view(2, 6), view(2, 3), m, Epilogue{}) },
+		"stored in 1 x 5":             func() { Mul(nil, view(1, 5), view(2, 3), m, Epilogue{}) },
+		"4 biases for 5 outputs":      func() { Mul(nil, view(2, 5), view(2, 3), m, Epilogue{Bias: make([]float32, 4)}) },
+		"does not fit 5 elements":     func() { Mul(nil, view(2, 5), View{make([]float32, 5), 2, 3, 3}, m, Epilogue{}) },
+		"with a stride of 2":          func() { Mul(nil, view(2, 5), View{make([]float32, 9), 2, 3, 2}, m, Epilogue{}) },
+		"part [0:3, 0:2] of a view":   func() { view(2, 2).Part(0, 3, 0, 2) },
+		"part [0:2, 2:1] of a view":   func() { view(2, 2).Part(0, 2, 2, 1) },
+		"does not fit 3 elements":     func() { Dense(make([]float32, 3), 2, 2) },
+		"a view of -1 x 2":            func() { Dense(nil, -1, 2) },
+		"does not fit 0 elements":     func() { new(Matrix).PackRows(View{Rows: 1, Cols: 1, Stride: 1}) },
+		"view of 2 x 1 with a stride": func() { new(Matrix).PackColumns(View{Data: make([]float32, 1), Rows: 2, Cols: 1, Stride: 1}) },
+	} {
+		if got := panicOf(f); got == nil || !strings.Contains(got.Error(), want) {
+			t.Errorf("panic %v, want one with %q", got, want)
+		}
+	}
+}
+
+func panicOf(f func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New(fmt.Sprint(r))
+		}
+	}()
+	f()
+	return nil
+}
+
+func BenchmarkMul(b *testing.B) {
+	for _, s := range []struct{ rows, inputs, outputs int }{{128, 384, 1536}, {128, 1536, 384}, {16, 384, 384}, {128, 32, 128}} {
+		b.Run(fmt.Sprintf("%dx%dx%d", s.rows, s.inputs, s.outputs), func(b *testing.B) {
+			var m Matrix
+			m.PackRows(Dense(make([]float32, s.outputs*s.inputs), s.outputs, s.inputs))
+			x := Dense(make([]float32, s.rows*s.inputs), s.rows, s.inputs)
+			dst := Dense(make([]float32, s.rows*s.outputs), s.rows, s.outputs)
+			for b.Loop() {
+				Mul(nil, dst, x, &m, Epilogue{})
+			}
+			flops := 2 * float64(s.rows*s.inputs*s.outputs) * float64(b.N)
+			b.ReportMetric(flops/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}
