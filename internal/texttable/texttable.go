@@ -20,6 +20,7 @@ type Table struct {
 	header []string
 	align  tw.Alignment
 	rows   [][]string
+	notes  map[int][]string // lines behind row i, counted from 1
 }
 
 // New returns a table with a column for each name. A ">" at the end of a name
@@ -41,6 +42,14 @@ func New(columns ...string) *Table {
 // Row appends a row.
 func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
 
+// Note appends a line under the last row that belongs to no column.
+func (t *Table) Note(text string) {
+	if t.notes == nil {
+		t.notes = make(map[int][]string)
+	}
+	t.notes[len(t.rows)] = append(t.notes[len(t.rows)], text)
+}
+
 // Write appends the table under its title, after an empty line.
 func (t *Table) Write(b *strings.Builder, title string) error {
 	b.WriteString("\n" + title + "\n")
@@ -60,8 +69,10 @@ func (t *Table) Write(b *strings.Builder, title string) error {
 		tablewriter.WithRowAutoWrap(tw.WrapNone),
 		tablewriter.WithTrimSpace(tw.Off),
 	)
+	row := 1 // of the line
 	if strings.Join(t.header, "") != "" {
 		w.Header(t.header)
+		row = 0
 	}
 	if err := w.Bulk(t.rows); err != nil {
 		return err
@@ -71,6 +82,10 @@ func (t *Table) Write(b *strings.Builder, title string) error {
 	}
 	for line := range strings.Lines(lines.String()) {
 		b.WriteString(Gap + strings.TrimRight(line, " \n") + "\n")
+		for _, note := range t.notes[row] {
+			b.WriteString(Gap + Gap + Gap + note + "\n")
+		}
+		row++
 	}
 	return nil
 }

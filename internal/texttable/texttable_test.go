@@ -83,3 +83,18 @@ func TestShape(t *testing.T) {
 		t.Errorf("Shape = %q", got)
 	}
 }
+
+func TestNote(t *testing.T) {
+	table := New("name", "size>")
+	table.Row("a", "1")
+	table.Note("a note that is longer than the row")
+	table.Row("bb", "22")
+	var b strings.Builder
+	if err := table.Write(&b, "Title"); err != nil {
+		t.Fatal(err)
+	}
+	want := "\nTitle\n  name  size\n  a        1\n      a note that is longer than the row\n  bb      22\n"
+	if b.String() != want {
+		t.Errorf("table is\n%s\nwant\n%s", b.String(), want)
+	}
+}

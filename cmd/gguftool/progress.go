@@ -1,0 +1,38 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// newProgress returns a function that shows how many of total bytes are done,
+// and one that removes the bar. Both do nothing when w is no terminal or when
+// the user asked for quiet.
+func newProgress(w io.Writer, set *settings, what string) (update func(done, total int64), finish func()) {
+	if set.quiet || !isTerminal(w) {
+		return func(int64, int64) {}, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	return func(done, total int64) {
+			if bar == nil {
+				bar = progressbar.NewOptions64(total,
+					progressbar.OptionSetWriter(w),
+					progressbar.OptionSetDescription(what),
+					progressbar.OptionShowBytes(true),
+					progressbar.OptionThrottle(100*time.Millisecond),
+					progressbar.OptionClearOnFinish(),
+				)
+			}
+			bar.Set64(done)
+		}, func() {
+			if bar != nil {
+				bar.Finish()
+			}
+		}
+}
