@@ -286,8 +286,11 @@ func sizeOf(t Type, shape []int64) (size int64, problem string) {
 	if shape[0]%int64(block) != 0 {
 		return 0, fmt.Sprintf("rows of %d elements are not whole blocks of %d, as %s needs", shape[0], block, t)
 	}
-	if size, ok = t.Size(elements); !ok {
+	// So must the bytes of a row, although there may be none.
+	row, ok := t.Size(shape[0])
+	if !ok || row > math.MaxInt64/(extent/max(shape[0], 1)) {
 		return 0, fmt.Sprintf("shape %v of %s has more bytes than fit into 63 bits", shape, t)
 	}
+	size, _ = t.Size(elements)
 	return size, ""
 }

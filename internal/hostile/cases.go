@@ -135,6 +135,7 @@ func tensors() []Case {
 		withTensor("2^64 elements", part+"shape [4294967296 4294967296] has more elements than fit into 63 bits", dims(1<<32, 1<<32)),
 		withTensor("2^66 bytes", part+"shape [4611686018427387904 2] has more elements than fit into 63 bits", dims(1<<62, 2)),
 		withTensor("2^64 bytes", part+"shape [4611686018427387904] of F32 has more bytes than fit into 63 bits", dims(1<<62)),
+		withTensor("no rows of 2^64 bytes", part+"shape [4611686018427387904 0] of F32 has more bytes than fit into 63 bits", dims(1<<62, 0)),
 		withTensor("2^80 rows of nothing", part+"shape [0 1099511627776 1099511627776] has more elements than fit into 63 bits", dims(0, 1<<40, 1<<40)),
 		withTensor("a petabyte", part+"needs 1125899906842624 bytes at 0 of the data, which has 96", dims(1<<24, 1<<24)),
 		withTensor("half a block", part+"rows of 48 elements are not whole blocks of 32, as Q4_0 needs", tensor{"t.0", []uint64{48}, q4_0, 0}),
