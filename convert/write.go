@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/atomicfile"
+	"github.com/gguftool/gguftool/internal/ordered"
 )
 
 // A Report tells what Run did.
@@ -94,78 +92,44 @@ func (m *Model) write(ctx context.Context, f io.Writer, infos []gguf.TensorInfo,
 // chunkLen is about how many elements a chunk has: a megabyte of float32.
 const chunkLen = 1 << 18
 
-// A chunk is some rows of a tensor on their way to the file.
+// A chunk is some rows of a tensor.
 type chunk struct {
 	tensor   *Tensor
 	from, to int64
-	buffer   Buffer
+}
 
-	data  []byte
-	err   error
-	ready chan struct{} // gets a value when data or err is set
+// converted is what becomes of a chunk, and the memory for it.
+type converted struct {
+	buffer Buffer
+	data   []byte
 }
 
 // stream converts all tensors on several goroutines and hands their bytes to
 // sink chunk by chunk in the order of the file. Neither chunks nor what becomes
 // of them depend on threads.
 func (m *Model) stream(ctx context.Context, threads int, sink func(data []byte) error) error {
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	// A chunk goes from free to todo and, to keep the order, to written as well;
-	// then it is free again. There are few of them, so no channel blocks but free.
-	inFlight := 2*threads + 2
-	free := make(chan *chunk, inFlight)
-	todo := make(chan *chunk, inFlight)
-	written := make(chan *chunk, inFlight)
-	for range inFlight {
-		free <- &chunk{ready: make(chan struct{}, 1)}
-	}
-	group.Go(func() error {
-		defer close(todo)
-		defer close(written)
-		for _, t := range m.Tensors {
-			step := max(1, chunkLen/max(1, t.RowLen()))
-			for from := int64(0); from < t.Rows(); from += step {
-				select {
-				case c := <-free:
-					c.tensor, c.from, c.to = t, from, min(from+step, t.Rows())
-					todo <- c
-					written <- c
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-		}
-		return nil
-	})
-	for range threads {
-		group.Go(func() error {
-			for c := range todo {
-				c.data, c.err = c.tensor.Data(c.from, c.to, &c.buffer)
-				c.ready <- struct{}{}
-			}
-			return nil
-		})
-	}
-	group.Go(func() error {
-		for c := range written {
-			<-c.ready
-			// In order, so that of several errors the same one is reported each time.
-			if c.err != nil {
-				return c.err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := sink(c.data); err != nil {
+	return ordered.Run(ctx, threads, m.chunks,
+		func(_ context.Context, c chunk, r *converted) (err error) {
+			r.data, err = c.tensor.Data(c.from, c.to, &r.buffer)
+			return err
+		},
+		func(c chunk, r *converted) error {
+			if err := sink(r.data); err != nil {
 				return err
 			}
 			c.tensor.Done(c.from, c.to)
-			free <- c
+			return nil
+		})
+}
+
+// chunks yields the rows of all tensors in the order of the file.
+func (m *Model) chunks(yield func(chunk) bool) {
+	for _, t := range m.Tensors {
+		step := max(1, chunkLen/max(1, t.RowLen()))
+		for from := int64(0); from < t.Rows(); from += step {
+			if !yield(chunk{t, from, min(from+step, t.Rows())}) {
+				return
+			}
 		}
-		return nil
-	})
-	return group.Wait()
+	}
 }

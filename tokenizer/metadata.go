@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"math"
-	"strings"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
@@ -95,7 +94,7 @@ func readVocabulary(md *gguf.Metadata) (*vocabulary, error) {
 	}
 	tokens := make([]string, len(stored))
 	for i, s := range stored {
-		tokens[i] = strings.Clone(tokenForm(s, types[i], continues[i]))
+		tokens[i] = tokenForm(s, types[i], continues[i])
 	}
 	v, err := newVocabulary(tokens, types)
 	if err != nil {

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gguftool/gguftool/convert"
-	"github.com/gguftool/gguftool/gguf"
 )
 
 type convertOptions struct {
@@ -50,8 +48,8 @@ Without -o it is named after the model and the type, in the current folder.`,
 func (o *convertOptions) run(cmd *cobra.Command, set *settings, dir string) error {
 	lib := o.library
 	var err error
-	if lib.FileType, err = parseOutType(o.outtype); err != nil {
-		return err
+	if lib.FileType, err = convert.ParseFileType(o.outtype); err != nil {
+		return usagef("--outtype %w", err)
 	}
 	if lib.Threads < 0 {
 		return usagef("--threads %d is negative", lib.Threads)
@@ -79,22 +77,6 @@ func (o *convertOptions) run(cmd *cobra.Command, set *settings, dir string) erro
 	fmt.Fprintf(w, "%s: %s as %s, %d tensors, %d parameters, %d bytes\n",
 		report.Path, report.Class, report.FileType, len(report.Tensors), report.Parameters, report.Bytes)
 	return nil
-}
-
-func parseOutType(s string) (gguf.FileType, error) {
-	switch strings.ToLower(s) {
-	case "f32":
-		return gguf.FileF32, nil
-	case "f16":
-		return gguf.FileF16, nil
-	case "bf16":
-		return gguf.FileBF16, nil
-	case "q8_0":
-		return gguf.FileQ8_0, nil
-	case "auto":
-		return gguf.FileGuessed, nil
-	}
-	return 0, usagef("--outtype %q is none of f32, f16, bf16, q8_0, auto; for other types convert to f32 and run 'gguftool quantize'", s)
 }
 
 func printConvertJSON(w io.Writer, r *convert.Report) error {
