@@ -11,72 +11,68 @@ import (
 	"github.com/gguftool/gguftool/kernels/block"
 )
 
-// A chunk is some rows of a tensor on their way through the pipeline. Its
-// buffers are used again for other rows.
+// A chunk is some rows of a tensor.
 type chunk struct {
 	tensor   *Tensor
 	from, to int64 // rows
-	out      []byte
-	err      error
-	ready    chan struct{} // receives when out or err is set
-
-	encoded []byte // backs out, unless that is the mapped file
-	swapped []byte // little-endian source of a big-endian file
 }
 
-// A converter turns chunks into the bytes of the output. It is for one
-// goroutine.
+// A converter turns chunks into the bytes of the output. It is for one chunk at
+// a time; its memory is used again for the next.
 type converter struct {
-	file *gguf.File
-	rows []float32
+	out []byte // of the chunk; may be the mapped file
+
+	encoded []byte    // backs out, unless that is the mapped file
+	swapped []byte    // little-endian source of a big-endian file
+	rows    []float32 // decoded source
 }
 
-// convert sets c.out.
-func (v *converter) convert(ctx context.Context, c *chunk) error {
+// convert sets v.out.
+func (v *converter) convert(ctx context.Context, f *gguf.File, c chunk) error {
 	t := c.tensor
-	if _, _, known := t.From.Block(); !known && v.file.ByteOrder == binary.LittleEndian {
-		c.out = v.file.Stored(t.source) // copied whole, as its layout is not known
+	if _, _, known := t.From.Block(); !known && f.ByteOrder == binary.LittleEndian {
+		v.out = f.Stored(t.source) // copied whole, as its layout is not known
 		return nil
 	}
-	src, err := v.file.Data(t.source, c.from, c.to, c.swapped)
+	src, err := f.Data(t.source, c.from, c.to, v.swapped)
 	if err != nil {
 		return err
 	}
-	if v.file.ByteOrder != binary.LittleEndian {
-		c.swapped = src
+	if f.ByteOrder != binary.LittleEndian {
+		v.swapped = src
 	}
 	if t.From == t.To {
-		c.out = src
-		return v.validate(c, src)
+		v.out = src
+		return v.validate(f, c, src)
 	}
-	return v.encode(ctx, c, v.decode(t.From, src))
+	return v.encode(ctx, f, c, v.decode(t.From, src))
 }
 
 // encode encodes rows, (rows, columns) of a chunk.
-func (v *converter) encode(ctx context.Context, c *chunk, rows []float32) error {
+func (v *converter) encode(ctx context.Context, f *gguf.File, c chunk, rows []float32) error {
 	t := c.tensor
 	codec, _ := block.Lookup(t.To)
 	columns := t.Shape[0]
 	size, _ := t.To.Size(columns)
-	c.encoded = grow(c.encoded, int((c.to-c.from)*size))
-	c.out = c.encoded
+	v.encoded = grow(v.encoded, int((c.to-c.from)*size))
+	v.out = v.encoded
 	for i := range c.to - c.from {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		row := rows[i*columns:][:columns]
-		if err := codec.EncodeRow(c.out[i*size:][:size], row, t.rowImportance(c.from+i)); err != nil {
+		if err := codec.EncodeRow(v.out[i*size:][:size], row, t.rowImportance(c.from+i)); err != nil {
 			if column := firstNotFinite(row); column >= 0 {
-				return v.damaged(t, c.from+i, column, row[column])
+				return damaged(f, t, c.from+i, column, row[column])
 			}
-			return fault.Unsupported(v.path(t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", c.from+i, err)
+			return fault.Unsupported(shardPath(f, t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", c.from+i, err)
 		}
 	}
 	return nil
 }
 
 // validate refuses rows that are copied when they hold what is no number.
-func (v *converter) validate(c *chunk, src []byte) error {
+func (v *converter) validate(f *gguf.File, c chunk, src []byte) error {
 	t := c.tensor
 	codec, ok := block.Lookup(t.From)
 	if !ok {
@@ -88,9 +84,9 @@ func (v *converter) validate(c *chunk, src []byte) error {
 	}
 	rows, columns := v.decode(t.From, src), int(t.Shape[0])
 	if i := firstNotFinite(rows); i >= 0 {
-		return v.damaged(t, c.from+int64(i/columns), i%columns, rows[i])
+		return damaged(f, t, c.from+int64(i/columns), i%columns, rows[i])
 	}
-	return fault.Malformed(v.path(t), quoteTensor(t.Name), "%v, counted from row %d", err, c.from)
+	return fault.Malformed(shardPath(f, t), quoteTensor(t.Name), "%v, counted from row %d", err, c.from)
 }
 
 // rowImportance returns the importance for row i, that of the expert it is in.
@@ -144,10 +140,10 @@ func firstNotFinite(x []float32) int {
 	return -1
 }
 
-func (v *converter) damaged(t *Tensor, row int64, column int, value float32) error {
-	e := fault.Malformed(v.path(t), quoteTensor(t.Name), "row %d, column %d is %v", row, column, value)
+func damaged(f *gguf.File, t *Tensor, row int64, column int, value float32) error {
+	e := fault.Malformed(shardPath(f, t), quoteTensor(t.Name), "row %d, column %d is %v", row, column, value)
 	e.Hint = "no model has such a weight; get the model again"
 	return e
 }
 
-func (v *converter) path(t *Tensor) string { return v.file.Shards[t.source.Shard].Path }
+func shardPath(f *gguf.File, t *Tensor) string { return f.Shards[t.source.Shard].Path }

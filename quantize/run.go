@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -66,17 +65,13 @@ func (p *Plan) Run(ctx context.Context, out string, o *RunOptions) error {
 	if err := p.refuseInputs(paths); err != nil {
 		return err
 	}
-	threads := o.Threads
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 
 	files, err := createShards(paths, o.Overwrite)
 	if err != nil {
 		return err
 	}
 	defer files.abort()
-	if err := p.write(ctx, files, threads, o.Progress); err != nil {
+	if err := p.write(ctx, files, o.Threads, o.Progress); err != nil {
 		return err
 	}
 	return files.commit(o.Overwrite)
@@ -167,8 +162,8 @@ func (p *Plan) write(ctx context.Context, files *shardFiles, threads int, progre
 	}
 
 	start, done, index := time.Now(), int64(0), 0
-	err := p.stream(ctx, threads, func(c *chunk) error {
-		if _, err := writers[c.tensor.shard].Write(c.out); err != nil {
+	err := p.stream(ctx, threads, func(c chunk, out []byte) error {
+		if _, err := writers[c.tensor.shard].Write(out); err != nil {
 			return err
 		}
 		if progress != nil {
