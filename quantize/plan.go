@@ -99,6 +99,9 @@ func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
 	if p.opts.KeepSplit {
 		t.shard = source.Shard
 	}
+	if c.wanted != c.to {
+		t.Fallback = fmt.Sprintf("%d columns are not a multiple of %d: %s → %s", t.Shape[0], blockLen(c.wanted), c.wanted, c.to)
+	}
 	if t.From == t.To {
 		return t, nil
 	}
@@ -107,9 +110,6 @@ func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
 		return t, fault.Malformed(p.source.Path, quoteTensor(t.Name), "%d elements have no size as %s", source.Elements(), t.To)
 	}
 	t.BytesAfter = size
-	if c.wanted != c.to {
-		t.Fallback = fmt.Sprintf("%d columns are not a multiple of %d: %s → %s", t.Shape[0], blockLen(c.wanted), c.wanted, c.to)
-	}
 	if isBlock(t.To) && len(p.opts.Importance) > 0 {
 		return t, p.weigh(&t)
 	}

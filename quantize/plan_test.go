@@ -39,6 +39,7 @@ func TestReasons(t *testing.T) {
 	bert := func() *testModel {
 		return newModel("bert", "bert", 8, 6, 6, 0).add(cols(384), "token_embd.weight", "token_types.weight", "odd.weight").
 			add(vector(384), "token_embd_norm.weight").add(cols(100), "narrow.weight").
+			addType(gguf.TypeF16, cols(100), "kept.weight").
 			layers(8, cols(384), split("ffn_up.weight")...).layers(8, cols(1536), "ffn_down.weight")
 	}
 	for _, c := range []struct {
@@ -53,6 +54,7 @@ func TestReasons(t *testing.T) {
 		{"blk.1.ffn_down.weight", Options{}, gguf.TypeQ4_K, "base type", ""},
 		{"blk.3.ffn_down.weight", Options{}, gguf.TypeQ6_K, "ffn_down: outer eighths and every third layer", ""},
 		{"narrow.weight", Options{}, gguf.TypeF16, "base type", "100 columns are not a multiple of 256: Q4_K → F16"},
+		{"kept.weight", Options{}, gguf.TypeF16, "base type", "100 columns are not a multiple of 256: Q4_K → F16"},
 		{"token_types.weight", Options{}, gguf.TypeF32, "token types", ""},
 		{"token_embd_norm.weight", Options{}, gguf.TypeF32, "one-dimensional", ""},
 		{"odd.weight", Options{Pure: true}, gguf.TypeQ5_0, "--pure", "384 columns are not a multiple of 256: Q4_K → Q5_0"},

@@ -100,12 +100,11 @@ func (r *recipe) choose(t *gguf.Tensor) (choice, error) {
 	if want := r.opts.OutputTensorType; want != nil && role == outputWeight {
 		return r.exactly(t, *want, "--output-tensor-type")
 	}
-	if !isBlock(r.base) {
-		return choice{r.base, r.base, "base type"}, nil
-	}
 
 	c := choice{r.base, r.base, "base type"}
 	switch {
+	case !isBlock(r.base):
+		return c, nil
 	case named != nil:
 		c = choice{named.Type, named.Type, "--tensor-type " + named.Pattern}
 	case r.opts.Pure:

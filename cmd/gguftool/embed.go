@@ -89,12 +89,11 @@ func (o *embedOptions) run(cmd *cobra.Command, set *settings, path string, args 
 	if err != nil {
 		return err
 	}
-	first := 0 // index of the first text of the batch
 	eo := &infer.EmbedOptions{Pooling: pooling, Raw: o.raw}
 	if o.truncate {
 		eo.Truncated = func(text, from, to int) {
 			if !set.quiet {
-				fmt.Fprintf(cmd.ErrOrStderr(), "text %d: cut from %d to %d tokens\n", first+text, from, to)
+				fmt.Fprintf(cmd.ErrOrStderr(), "text %d: cut from %d to %d tokens\n", text, from, to)
 			}
 		}
 	}
@@ -102,10 +101,10 @@ func (o *embedOptions) run(cmd *cobra.Command, set *settings, path string, args 
 		if err != nil {
 			return err
 		}
-		if err := embedBatch(cmd.Context(), model, tok, batch, eo, first, print); err != nil {
+		if err := embedBatch(cmd.Context(), model, tok, batch, eo, print); err != nil {
 			return err
 		}
-		first += len(batch)
+		eo.First += len(batch)
 	}
 	return done()
 }
@@ -117,17 +116,16 @@ type embedded struct {
 	Embedding []float32 `json:"embedding"`
 }
 
-func embedBatch(ctx context.Context, model *infer.Model, tok *tokenizer.Tokenizer, batch []string, eo *infer.EmbedOptions, first int, print func(embedded) error) error {
+func embedBatch(ctx context.Context, model *infer.Model, tok *tokenizer.Tokenizer, batch []string, eo *infer.EmbedOptions, print func(embedded) error) error {
 	vectors, tokens, err := model.EmbedTexts(ctx, tok, batch, eo)
-	if long, ok := errors.AsType[*infer.TooLongError](err); ok {
-		long.Text += first
-		return fmt.Errorf("%w (--truncate)", long)
+	if _, ok := errors.AsType[*infer.TooLongError](err); ok {
+		return fmt.Errorf("%w (--truncate)", err)
 	}
 	if err != nil {
 		return err
 	}
 	for i, v := range vectors {
-		if err := print(embedded{Index: first + i, Tokens: tokens[i], Embedding: v}); err != nil {
+		if err := print(embedded{Index: eo.First + i, Tokens: tokens[i], Embedding: v}); err != nil {
 			return err
 		}
 	}
