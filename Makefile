@@ -16,8 +16,10 @@ build: ## bin/gguftool
 demo: build ## the whole path on a real model: fetch, convert, quantize, compare
 	sh scripts/demo.sh bin/gguftool $(CACHE)
 
-test: ## all tests
+test: ## all tests, and those that compute once more in plain Go
 	$(GO) test ./...
+	GGUFTOOL_CPU=scalar $(GO) test ./infer
+	$(GO) test -tags purego ./kernels/... ./infer
 
 race: ## all tests under the race detector, which needs cgo and a C compiler
 	CGO_ENABLED=1 $(GO) test -race ./...

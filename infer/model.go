@@ -31,6 +31,9 @@ func Load(f *gguf.File, o *Options) (*Model, error) {
 	if o == nil {
 		o = new(Options)
 	}
+	if _, err := cpu.Chosen(); err != nil {
+		return nil, err
+	}
 	c, err := readConfig(f)
 	if err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ text that is longer than the model's context is an error, or is cut with
 
 Without --json a vector is a line of numbers.
 
+The fastest instructions that the machine has are used. The environment variable
+GGUFTOOL_CPU chooses others: scalar, avx2 or avx512.
+
 ` + textHelp,
 		Example: `  gguftool embed minilm.gguf "a quick brown fox" --json
   gguftool embed minilm.gguf --input texts.txt > vectors.txt

@@ -53,13 +53,24 @@ func packRows(t *testing.T, p *cpu.Pool, w View) *Matrix {
 	return m
 }
 
+// onEachPath runs a test on every path that this machine has.
+func onEachPath(t *testing.T, test func(t *testing.T, path cpu.Path)) {
+	defer func(k kernel) { active = k }(active)
+	for _, path := range cpu.Paths() {
+		active = kernelOf(path)
+		t.Run(path.String(), func(t *testing.T) { test(t, path) })
+	}
+}
+
 // sizes go around the multiples of the panel and of the columns taken at once.
 var sizes = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65}
 
-// Each element of a product is the sum in index order, to the bit.
-func TestMulIsReference(t *testing.T) {
+// Each element of a product is the sum in index order, in plain Go to the bit.
+func TestMulIsReference(t *testing.T) { onEachPath(t, testMulIsReference) }
+
+func testMulIsReference(t *testing.T, path cpu.Path) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, rows := range []int{0, 1, 2, 3, 5, 16} {
+	for _, rows := range []int{0, 1, 2, 3, 5, 6, 7, 12, 13, 25} {
 		for _, inputs := range sizes {
 			for _, outputs := range sizes {
 				x, checkX := randomView(t, rng, rows, inputs)
@@ -79,7 +90,7 @@ func TestMulIsReference(t *testing.T) {
 							size += math.Abs(float64(x.Row(i)[k]) * float64(w.Row(j)[k]))
 						}
 						got := dst.Row(i)[j]
-						if got != sum {
+						if path == cpu.Scalar && got != sum {
 							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, sum)
 						}
 						if err := math.Abs(float64(got) - exact); err > float64(inputs)*0x1p-24*size {
@@ -92,10 +103,12 @@ func TestMulIsReference(t *testing.T) {
 	}
 }
 
-func TestEpilogue(t *testing.T) {
+func TestEpilogue(t *testing.T) { onEachPath(t, testEpilogue) }
+
+func testEpilogue(t *testing.T, _ cpu.Path) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for _, outputs := range sizes {
-		const rows, inputs = 3, 20
+		const rows, inputs = 14, 21
 		x, _ := randomView(t, rng, rows, inputs)
 		w, _ := randomView(t, rng, outputs, inputs)
 		bias, checkBias := randomView(t, rng, 1, outputs)
@@ -138,7 +151,9 @@ func TestEpilogue(t *testing.T) {
 }
 
 // A row's product does not depend on the rows beside it, nor on the workers.
-func TestMulIsTheSameInAnyCompany(t *testing.T) {
+func TestMulIsTheSameInAnyCompany(t *testing.T) { onEachPath(t, testMulIsTheSameInAnyCompany) }
+
+func testMulIsTheSameInAnyCompany(t *testing.T, _ cpu.Path) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
 	rng := rand.New(rand.NewPCG(3, 2))
 	const rows, inputs, outputs = 23, 77, 101
@@ -259,18 +274,35 @@ func panicOf(f func()) (err error) {
 	return nil
 }
 
+// A tile adds nothing where there is nothing to multiply with.
+func TestNoInputs(t *testing.T) {
+	onEachPath(t, func(t *testing.T, _ cpu.Path) {
+		var m Matrix
+		m.PackRows(View{Rows: 3})
+		dst := Dense([]float32{7, 7, 7}, 1, 3)
+		Mul(nil, dst, View{Rows: 1}, &m, Epilogue{Bias: []float32{1, 2, 3}})
+		if got := fmt.Sprint(dst.Row(0)); got != "[1 2 3]" {
+			t.Errorf("product is %s, want the bias", got)
+		}
+	})
+}
+
 func BenchmarkMul(b *testing.B) {
-	for _, s := range []struct{ rows, inputs, outputs int }{{128, 384, 1536}, {128, 1536, 384}, {16, 384, 384}, {128, 32, 128}} {
-		b.Run(fmt.Sprintf("%dx%dx%d", s.rows, s.inputs, s.outputs), func(b *testing.B) {
-			var m Matrix
-			m.PackRows(Dense(make([]float32, s.outputs*s.inputs), s.outputs, s.inputs))
-			x := Dense(make([]float32, s.rows*s.inputs), s.rows, s.inputs)
-			dst := Dense(make([]float32, s.rows*s.outputs), s.rows, s.outputs)
-			for b.Loop() {
-				Mul(nil, dst, x, &m, Epilogue{})
-			}
-			flops := 2 * float64(s.rows*s.inputs*s.outputs) * float64(b.N)
-			b.ReportMetric(flops/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+	defer func(k kernel) { active = k }(active)
+	for _, path := range cpu.Paths() {
+		active = kernelOf(path)
+		for _, s := range []struct{ rows, inputs, outputs int }{{128, 384, 1536}, {128, 1536, 384}, {16, 384, 384}, {128, 32, 128}} {
+			b.Run(fmt.Sprintf("%s/%dx%dx%d", path, s.rows, s.inputs, s.outputs), func(b *testing.B) {
+				var m Matrix
+				m.PackRows(Dense(make([]float32, s.outputs*s.inputs), s.outputs, s.inputs))
+				x := Dense(make([]float32, s.rows*s.inputs), s.rows, s.inputs)
+				dst := Dense(make([]float32, s.rows*s.outputs), s.rows, s.outputs)
+				for b.Loop() {
+					Mul(nil, dst, x, &m, Epilogue{})
+				}
+				flops := 2 * float64(s.rows*s.inputs*s.outputs) * float64(b.N)
+				b.ReportMetric(flops/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
 	}
 }

@@ -31,6 +31,10 @@ const (
 //		sum = 0
 //		for k: sum += x[i][k] * weights[j][k]
 //		dst[i][j] = Act(sum + Bias[j]) + dst[i][j]
+//
+// A sum is within inputs·2⁻²⁴·Σ |x[i][k]·weights[j][k]| of the exact one. The
+// paths of package cpu differ within that bound: products are rounded before
+// they are added in plain Go, and fused with the addition in assembly.
 func Mul(p *cpu.Pool, dst, x View, m *Matrix, ep Epilogue) {
 	dst.check()
 	x.check()
@@ -41,7 +45,12 @@ func Mul(p *cpu.Pool, dst, x View, m *Matrix, ep Epilogue) {
 	if ep.Bias != nil && len(ep.Bias) != m.outputs {
 		panic(fmt.Sprintf("gemm: %d biases for %d outputs", len(ep.Bias), m.outputs))
 	}
-	p.Each(m.panelCount(), func(_, i int) { m.mulPanel(dst, x, i, &ep) })
+	if len(active.tiles) == 0 || m.inputs == 0 {
+		p.Each(m.panelCount(), func(_, i int) { m.mulPanel(dst, x, i, &ep) })
+		return
+	}
+	blocks := (m.panelCount() + active.panels - 1) / active.panels
+	p.Each(blocks, func(_, i int) { m.mulTiles(&active, dst, x, i*active.panels, &ep) })
 }
 
 // mulPanel computes the columns of dst that panel i gives.

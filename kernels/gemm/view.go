@@ -10,9 +10,9 @@
 //	...                               ...
 //
 // Every element of a product is summed by itself, over the inputs in ascending
-// order, each product and each sum rounded to float32. It therefore depends on
-// its own row and column only: not on the rows around it, nor on the number of
-// workers, nor on the machine.
+// order. It therefore depends on its own row and column only: not on the rows
+// around it, nor on the number of workers. The sums of different paths, plain Go
+// and the assembly for some machines, differ in their rounding.
 package gemm
 
 import "fmt"
