@@ -17,7 +17,7 @@ var (
 
 	families = []string{
 		"normal", "uniform", "heavy", "tiny", "subnormal", "large", "vast", "zeros", "constant",
-		"outlier", "sparse", "negative", "positive", "mixed", "integers", "real",
+		"outlier", "sparse", "negative", "positive", "mixed", "integers", "real", "brink", "spread",
 	}
 	importances = []string{"none", "random", "heavy", "partial", "zero", "spike"}
 )
@@ -92,6 +92,10 @@ func makeRow(t testing.TB, family string, row, n int) []float32 {
 			v = abs(v)
 		case "mixed":
 			v *= power(-int(y[i/16*16] % 40))
+		case "brink": // of the magnitude that counts as zero
+			v *= power(-50 + int(r%4))
+		case "spread":
+			v *= power(int(y[i]%96) - 32)
 		case "integers":
 			v = float32(z[i]%16) - 8
 		}

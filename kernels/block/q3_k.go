@@ -30,7 +30,7 @@ func encodeQ3_K(dst []byte, x, importance []float32, _ float32) {
 		d = weightedScalesQ3_K(&q, &packed, &scales, x, importance)
 	} else {
 		for j := range scales {
-			scales[j] = symmetricDescent(q[16*j:16*j+16], x[16*j:16*j+16], 4)
+			scales[j] = symmetric4.descend(q[16*j:16*j+16], x[16*j:16*j+16])
 		}
 		d = peakScalesQ3_K(&packed, &scales)
 	}
@@ -72,7 +72,7 @@ func peakScalesQ3_K(packed *[16]uint8, scales *[16]float32) float32 {
 // their scales.
 func weightedScalesQ3_K(q *[superBlock]uint8, packed *[16]uint8, scales *[16]float32, x, importance []float32) float32 {
 	var totals [16]float32
-	variance := float32(2*sumSquares(x)) / superBlock
+	variance := 2 * sumSquares(x) / superBlock
 	for j := range scales {
 		sub := x[16*j : 16*j+16]
 		var w [16]float32
@@ -80,9 +80,9 @@ func weightedScalesQ3_K(q *[superBlock]uint8, packed *[16]uint8, scales *[16]flo
 		for _, v := range w {
 			totals[j] += v
 		}
-		scales[j] = symmetricSearch(q[16*j:16*j+16], sub, w[:], 4)
+		scales[j] = symmetric4.search(q[16*j:16*j+16], sub, w[:])
 	}
-	return symmetricSearch(packed[:], scales[:], totals[:], 32)
+	return symmetric32.search(packed[:], scales[:], totals[:])
 }
 
 // packScales6 stores sixteen numbers of six bits:

@@ -13,29 +13,30 @@ func decodeQ4_0(dst []float32, src []byte) {
 
 func encodeQ4_0(dst []byte, x, w []float32, variance float32) {
 	var q [32]uint8
-	d := encodeSymmetric(&q, x, w, variance, 8)
+	d := encodeSymmetric(&q, x, w, variance, &symmetric8)
 	putHalf(dst, d)
 	packNibbles(dst[2:18], q[:], 16)
 }
 
 // encodeSymmetric stores the quants of Q4_0 (n = 8) and Q5_0 (n = 16), 0 ≤ q < 2n,
 // and returns the scale. Without importance the value of largest magnitude
-// becomes -n exactly; where the
-// inverse scale overflows all quants are 0, as what x86 makes of infinity in C.
-func encodeSymmetric(q *[32]uint8, x, importance []float32, variance float32, n int32) float32 {
+// becomes -n exactly, and where the inverse scale overflows all quants are 0: in the
+// reference they are converted from infinity, which gives that on x86.
+func encodeSymmetric(q *[32]uint8, x, importance []float32, variance float32, f *symmetricFormat) float32 {
 	if importance != nil {
 		var w [32]float32
 		weigh(w[:], x, importance, variance)
-		return symmetricSearch(q[:], x, w[:], n)
+		return f.search(q[:], x, w[:])
 	}
-	d := extreme(x) / float32(-n)
+	d := extreme(x) / float32(-f.n)
 	inv := inverse(d)
 	if isInf(inv) {
 		clear(q[:])
 		return d
 	}
+	last, offset := 2*f.n-1, float32(f.n)+0.5
 	for i, v := range (*[32]float32)(x) {
-		q[i] = uint8(min(2*n-1, int32(float32(v*inv)+(float32(n)+0.5))))
+		q[i] = uint8(min(last, int32(float32(v*inv)+offset)))
 	}
 	return d
 }

@@ -15,7 +15,7 @@ func decodeQ5_0(dst []float32, src []byte) {
 
 func encodeQ5_0(dst []byte, x, w []float32, variance float32) {
 	var q [32]uint8
-	d := encodeSymmetric(&q, x, w, variance, 16)
+	d := encodeSymmetric(&q, x, w, variance, &symmetric16)
 	putHalf(dst, d)
 	packFifthBits(dst[2:6], &q)
 	packNibbles(dst[6:22], q[:], 16)

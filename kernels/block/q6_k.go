@@ -33,7 +33,7 @@ func encodeQ6_K(dst []byte, x, importance []float32, _ float32) {
 		if importance != nil {
 			w = importance[16*j : 16*j+16]
 		}
-		scales[j] = symmetricSearch(q[16*j:16*j+16], sub, w, 32)
+		scales[j] = symmetric32.search(q[16*j:16*j+16], sub, w)
 	}
 	peak := extreme(scales[:])
 	if abs(peak) < tiny {

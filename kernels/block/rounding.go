@@ -8,9 +8,10 @@ import "math"
 // adds a number whose last mantissa bit is worth one and reads the bits. Beyond
 // that range, and for NaN, the result is what those bits happen to hold, as in
 // the reference.
+const roundingMagic = 0x1.8p23
+
 func nearest(f float32) int32 {
-	const magic = 0x1.8p23
-	return int32(math.Float32bits(f+magic)&0x007fffff) - 0x00400000
+	return int32(math.Float32bits(f+roundingMagic)&0x007fffff) - 0x00400000
 }
 
 // roundAway returns the integer nearest to f, away from zero in a tie, for
@@ -47,9 +48,10 @@ func sumSquares(x []float32) float32 {
 }
 
 // weigh stores importance · √(variance + x²) in w: how much an error of each
-// value matters.
+// value matters. The variance may be a quotient by a power of two, which is
+// compiled as a product, inlined and fused with the sum were it not converted.
 func weigh(w, x, importance []float32, variance float32) {
 	for i, v := range x {
-		w[i] = float32(importance[i] * sqrt(variance+float32(v*v)))
+		w[i] = float32(importance[i] * sqrt(float32(variance)+float32(v*v)))
 	}
 }

@@ -72,7 +72,7 @@ func (f *scaleMinFormat) encode(s *scaleMins, x, importance []float32) {
 	search := f.plain
 	if importance != nil {
 		search = f.weighted
-		variance = float32(2*sumSquares(x)) / superBlock
+		variance = 2 * sumSquares(x) / superBlock
 	}
 	for j := range found {
 		sub := x[32*j : 32*j+32]

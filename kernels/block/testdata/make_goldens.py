@@ -46,12 +46,12 @@ WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0"]
 
 FAMILIES = [
     "normal", "uniform", "heavy", "tiny", "subnormal", "large", "vast", "zeros", "constant",
-    "outlier", "sparse", "negative", "positive", "mixed", "integers", "real",
+    "outlier", "sparse", "negative", "positive", "mixed", "integers", "real", "brink", "spread",
 ]
 IMPORTANCES = ["none", "random", "heavy", "partial", "zero", "spike"]
 
 
-# ---- inputs: keep in step with inputs_test.go ----
+# ---- inputs: the same in inputs_test.go ----
 
 def draws(seed, n):
     """SplitMix64."""
@@ -125,6 +125,10 @@ def make_row(family, row, n, weights):
             return x * np.repeat(scale, 16)
         case "integers":
             return (z % np.uint64(16)).astype(F32) - F32(8)
+        case "brink":  # of the magnitude that counts as zero
+            return x * power(-50 + k % 4)
+        case "spread":
+            return x * np.array([power(int(v % np.uint64(96)) - 32) for v in y], F32)
         case "real":
             at = ROWS * sum(LENGTHS[: LENGTHS.index(n)]) + row * n
             return weights[at : at + n].copy()
