@@ -18,7 +18,7 @@ demo: build ## the whole path on a real model: fetch, convert, quantize, compare
 
 test: ## all tests, and those that compute once more in plain Go
 	$(GO) test ./...
-	GGUFTOOL_CPU=scalar $(GO) test ./infer
+	GGUFTOOL_CPU=scalar $(GO) test -count=1 ./infer
 	$(GO) test -tags purego ./kernels/... ./infer
 
 race: ## all tests under the race detector, which needs cgo and a C compiler

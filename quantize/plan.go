@@ -110,10 +110,11 @@ func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
 		return t, fault.Malformed(p.source.Path, quoteTensor(t.Name), "%d elements have no size as %s", source.Elements(), t.To)
 	}
 	t.BytesAfter = size
+	var err error
 	if isBlock(t.To) && len(p.opts.Importance) > 0 {
-		return t, p.weigh(&t)
+		err = p.weigh(&t)
 	}
-	return t, nil
+	return t, err
 }
 
 // weigh gives t its importance: values for every column of every expert.
