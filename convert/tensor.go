@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/gguftool/gguftool/convert/internal/checkpoint"
 	"github.com/gguftool/gguftool/gguf"
@@ -99,7 +98,7 @@ func (t *Tensor) encodeRows(floats []float32, from int64, dst []byte) error {
 func (t *Tensor) Floats(from, to int64, b *Buffer) []float32 {
 	raw := t.source.Data(from, to, &b.raw)
 	if t.source.DType == checkpoint.F32 {
-		if floats, ok := viewFloats(raw); ok {
+		if floats, ok := block.ViewF32(raw); ok {
 			return floats
 		}
 	}
@@ -107,16 +106,6 @@ func (t *Tensor) Floats(from, to int64, b *Buffer) []float32 {
 	b.floats = slices.Grow(b.floats[:0], n)[:n]
 	t.source.DType.Floats(b.floats, raw)
 	return b.floats
-}
-
-// viewFloats returns little-endian bytes as float32 without copying; ok is false
-// on a big-endian machine and where they are not aligned.
-func viewFloats(p []byte) (floats []float32, ok bool) {
-	first := unsafe.Pointer(unsafe.SliceData(p))
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || uintptr(first)%unsafe.Alignof(floats[0]) != 0 {
-		return nil, false
-	}
-	return unsafe.Slice((*float32)(first), len(p)/4), true
 }
 
 // Done says that rows from ≤ row < to will not be read again.

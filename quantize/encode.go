@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"unsafe"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
@@ -102,7 +101,7 @@ func (t *Tensor) rowImportance(i int64) []float32 {
 // decode returns whole rows as float32, valid until the next call.
 func (v *converter) decode(from gguf.Type, src []byte) []float32 {
 	if from == gguf.TypeF32 {
-		if rows, ok := viewF32(src); ok {
+		if rows, ok := block.ViewF32(src); ok {
 			return rows
 		}
 	}
@@ -111,16 +110,6 @@ func (v *converter) decode(from gguf.Type, src []byte) []float32 {
 	v.rows = grow(v.rows, len(src)/size*elements)
 	codec.Decode(v.rows, src)
 	return v.rows
-}
-
-// viewF32 returns little-endian src as float32 without copying; ok is false on
-// a big-endian machine and where src is not aligned.
-func viewF32(src []byte) (rows []float32, ok bool) {
-	p := unsafe.Pointer(unsafe.SliceData(src))
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || uintptr(p)%unsafe.Alignof(float32(0)) != 0 {
-		return nil, false
-	}
-	return unsafe.Slice((*float32)(p), len(src)/4), true
 }
 
 func grow[T any](s []T, n int) []T {

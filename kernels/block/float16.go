@@ -109,6 +109,17 @@ func encodeF32(dst []byte, x, _ []float32, _ float32) {
 	}
 }
 
+// ViewF32 returns rows of F32 as numbers without copying them; ok is false on a
+// big-endian machine and where they are not aligned. The result must not be
+// written to where src must not.
+func ViewF32(src []byte) (rows []float32, ok bool) {
+	p := unsafe.Pointer(unsafe.SliceData(src))
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 || uintptr(p)%unsafe.Alignof(float32(0)) != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(p), len(src)/4), true
+}
+
 func decodeF16(dst []float32, src []byte) {
 	for ; len(dst) >= 4 && len(src) >= 8; dst, src = dst[4:], src[8:] {
 		v := binary.LittleEndian.Uint64(src)
