@@ -56,6 +56,11 @@ compare() {
 	"$llama_quantize" "$@" "$input" "$dir/theirs.gguf" "$type" 2 >"$dir/theirs.log" 2>&1 || rc=$?
 	mine=0
 	"$gguftool" quantize "$@" --quiet --threads 2 "$type" "$input" "$dir/ours.gguf" >"$dir/ours.log" 2>&1 || mine=$?
+	if [ $rc -ne 0 ] && [ $mine -ne 0 ]; then
+		echo "yes, both refuse: $type $* $(basename "$input"): $(tail -n 1 "$dir/ours.log")"
+		rm -rf "$dir"
+		return
+	fi
 	same=yes
 	if [ $rc -ne 0 ] || [ $mine -ne 0 ]; then
 		same="no: exit codes $rc and $mine: $(tail -n 1 "$dir/theirs.log") / $(tail -n 1 "$dir/ours.log")"
@@ -113,7 +118,7 @@ for model; do
 	done <plan.txt | tee "$work/results.txt" | grep -v '^yes' || true
 	total=$(wc -l <plan.txt)
 	same=$(grep -c '^yes' results.txt || true)
-	echo "$(basename "$model"): $same of $total outputs are equal in all bytes"
+	echo "$(basename "$model"): $same of $total runs give equal bytes, or are refused by both"
 	[ "$same" = "$total" ] || failed=yes
 	first=no
 done
