@@ -50,7 +50,7 @@ func Run(ctx context.Context, dir, out string, opts *Options) (report *Report, e
 		return nil, err
 	}
 	defer f.Abort()
-	if err := f.Preallocate(report.Bytes); err != nil {
+	if err := f.Expect(report.Bytes); err != nil {
 		return nil, err
 	}
 	if err := m.write(ctx, f, infos, o); err != nil {

@@ -153,7 +153,7 @@ func (p *Plan) write(ctx context.Context, files *shardFiles, threads int, progre
 		if err != nil {
 			return err
 		}
-		if err := f.Preallocate(size); err != nil {
+		if err := f.Expect(size); err != nil {
 			return err
 		}
 		if writers[i], err = gguf.NewWriter(f, md, tables[i], nil); err != nil {

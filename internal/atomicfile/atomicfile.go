@@ -69,14 +69,15 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, explain("write", f.dest, err)
 }
 
-// Preallocate reserves space for size bytes, so that a disk that is too small
-// shows at once. It does nothing where the system cannot reserve space.
-func (f *File) Preallocate(size int64) error {
-	if f.direct || size <= 0 {
+// Expect says that the file will have size bytes, and fails where the disk
+// clearly has no room for them, before any time is spent on making them. It
+// reserves nothing: on some file systems, writing to reserved space is slow.
+func (f *File) Expect(size int64) error {
+	if f.direct {
 		return nil
 	}
-	if err := preallocate(f.f, size); err != nil {
-		return explain(fmt.Sprintf("reserve %d bytes for", size), f.dest, err)
+	if free, known := freeSpace(filepath.Dir(f.dest)); known && size > 0 && uint64(size) > free {
+		return explain(fmt.Sprintf("write %d bytes to", size), f.dest, errFull)
 	}
 	return nil
 }

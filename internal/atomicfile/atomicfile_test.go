@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -182,7 +183,7 @@ func TestSymbolicLinks(t *testing.T) {
 
 func TestDevice(t *testing.T) {
 	f := create(t, os.DevNull, "gone", false, false)
-	if err := f.Preallocate(1 << 40); err != nil {
+	if err := f.Expect(1 << 40); err != nil {
 		t.Error(err)
 	}
 	if err := f.Commit(false); err != nil {
@@ -193,17 +194,25 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-func TestPreallocate(t *testing.T) {
+func TestExpect(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "out")
 	f := create(t, dest, "short", false, false)
-	if err := f.Preallocate(1 << 20); err != nil {
-		t.Fatal(err)
+	for _, size := range []int64{0, 1 << 10} {
+		if err := f.Expect(size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, known := freeSpace(filepath.Dir(dest)); known {
+		err := f.Expect(1 << 60)
+		if want := fmt.Sprintf("write %d bytes to %s: ", int64(1<<60), f.dest); err == nil || !strings.HasPrefix(err.Error(), want) || !isFull(err) {
+			t.Errorf("error is %v, want one with %q", err, want)
+		}
 	}
 	if err := f.Commit(false); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, dest); got != "short" {
-		t.Errorf("reserved space changed the content to %d bytes", len(got))
+		t.Errorf("the content is %q", got)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// errFull is what writing to a full disk gives.
+const errFull = syscall.ENOSPC
+
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

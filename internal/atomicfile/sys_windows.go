@@ -6,6 +6,20 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// errFull is what writing to a full disk gives.
+const errFull = windows.ERROR_DISK_FULL
+
+// freeSpace returns the bytes that may be written to the disk of dir; known is
+// false where it does not tell.
+func freeSpace(dir string) (free uint64, known bool) {
+	path, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, false
+	}
+	err = windows.GetDiskFreeSpaceEx(path, &free, nil, nil)
+	return free, err == nil
+}
+
 func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

@@ -30,20 +30,6 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// More space than any disk has is refused before anything is written.
-func TestPreallocateTooMuch(t *testing.T) {
-	dir := t.TempDir()
-	f, err := Create(filepath.Join(dir, "out"), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Abort()
-	err = f.Preallocate(1 << 50)
-	if err == nil || !strings.HasPrefix(err.Error(), "reserve 1125899906842624 bytes for "+f.dest) {
-		t.Errorf("error is %v", err)
-	}
-}
-
 // A shell may have sent standard output to the destination itself.
 func TestOpenDestination(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "out")

@@ -11,5 +11,3 @@ import (
 func createUnnamed(dir string) *os.File { return nil }
 
 func linkUnnamed(f *os.File, path string) error { return errors.ErrUnsupported }
-
-func preallocate(f *os.File, size int64) error { return nil }
