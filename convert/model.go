@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/gguftool/gguftool/convert/internal/checkpoint"
@@ -126,8 +127,11 @@ func Open(dir string, opts *Options) (*Model, error) {
 	return b.Model, nil
 }
 
-// noCheckpoint explains a folder without a config.json.
+// noCheckpoint explains a folder without a config.json, and what is no folder.
 func noCheckpoint(dir string, err error) error {
+	if info, statErr := os.Stat(dir); statErr == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file; name the folder of a checkpoint", dir)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w; %s is not the folder of a Hugging Face checkpoint", err, dir)
 	}
