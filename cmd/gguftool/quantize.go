@@ -19,16 +19,15 @@ type quantizeOptions struct {
 	library quantize.Options
 	run     quantize.RunOptions
 
-	imatrix        string
-	include        []string
-	exclude        []string
-	outputType     string
-	embeddingType  string
-	tensorTypes    []string
-	tensorTypeFile string
-	overrides      []string
-	dryRun         bool
-	json           bool
+	imatrix       string
+	include       []string
+	exclude       []string
+	outputType    string
+	embeddingType string
+	tensorTypes   overrideList
+	overrides     []string
+	dryRun        bool
+	json          bool
 }
 
 func newQuantize(set *settings) *cobra.Command {
@@ -61,8 +60,8 @@ cannot be written yet.`,
 	f.BoolVar(&o.library.LeaveOutputTensor, "leave-output-tensor", false, "keep the type of output.weight")
 	f.StringVar(&o.outputType, "output-tensor-type", "", "`TYPE` of output.weight, and of tied token embeddings")
 	f.StringVar(&o.embeddingType, "token-embedding-type", "", "`TYPE` of the token embeddings")
-	f.StringArrayVar(&o.tensorTypes, "tensor-type", nil, "`REGEX=TYPE` of tensors by name; the first match counts (repeatable)")
-	f.StringVar(&o.tensorTypeFile, "tensor-type-file", "", "read such pairs from `FILE`, separated by blanks or line ends")
+	f.Var(overrideFlag{&o.tensorTypes, "REGEX=TYPE"}, "tensor-type", "`REGEX=TYPE` of tensors by name; the first match counts (repeatable)")
+	f.Var(overrideFlag{&o.tensorTypes, "FILE"}, "tensor-type-file", "read such pairs from `FILE`, separated by blanks or line ends")
 	f.BoolVar(&o.library.AllowRequantize, "allow-requantize", false, "quantize tensors that are quantized already")
 	f.BoolVar(&o.library.NoFallback, "no-fallback", false, "refuse when rows do not fit the type, instead of choosing another")
 	f.StringArrayVar(&o.overrides, "override-kv", nil, "`KEY=TYPE:VALUE` to set in the output, TYPE int, float, bool or str (repeatable)")
@@ -154,23 +153,8 @@ func (o *quantizeOptions) parse(args []string) error {
 	if o.library.TokenEmbeddingType, err = parseTensorType("token-embedding-type", o.embeddingType); err != nil {
 		return err
 	}
-	for _, s := range o.tensorTypes {
-		override, err := quantize.ParseOverride(s)
-		if err != nil {
-			return usagef("--tensor-type: %w", err)
-		}
-		o.library.Overrides = append(o.library.Overrides, override)
-	}
-	if o.tensorTypeFile != "" {
-		text, err := os.ReadFile(o.tensorTypeFile)
-		if err != nil {
-			return err
-		}
-		overrides, err := quantize.ParseOverrides(string(text))
-		if err != nil {
-			return usagef("%s: %w", o.tensorTypeFile, err)
-		}
-		o.library.Overrides = append(o.library.Overrides, overrides...)
+	if o.library.Overrides, err = o.tensorTypes.parse(); err != nil {
+		return err
 	}
 	for _, s := range o.overrides {
 		kv, err := quantize.ParseKVOverride(s)
@@ -180,6 +164,48 @@ func (o *quantizeOptions) parse(args []string) error {
 		o.library.KVOverrides = append(o.library.KVOverrides, kv)
 	}
 	return nil
+}
+
+// An overrideList holds --tensor-type and --tensor-type-file in the order of the
+// command line, as the first match counts.
+type overrideList []struct{ kind, text string }
+
+// An overrideFlag appends to an overrideList.
+type overrideFlag struct {
+	list *overrideList
+	kind string
+}
+
+func (f overrideFlag) String() string { return "" }
+func (f overrideFlag) Type() string   { return f.kind }
+
+func (f overrideFlag) Set(text string) error {
+	*f.list = append(*f.list, struct{ kind, text string }{f.kind, text})
+	return nil
+}
+
+func (l overrideList) parse() ([]quantize.Override, error) {
+	var all []quantize.Override
+	for _, o := range l {
+		if o.kind == "FILE" {
+			text, err := os.ReadFile(o.text)
+			if err != nil {
+				return nil, err
+			}
+			overrides, err := quantize.ParseOverrides(string(text))
+			if err != nil {
+				return nil, usagef("%s: %w", o.text, err)
+			}
+			all = append(all, overrides...)
+			continue
+		}
+		override, err := quantize.ParseOverride(o.text)
+		if err != nil {
+			return nil, usagef("--tensor-type: %w", err)
+		}
+		all = append(all, override)
+	}
+	return all, nil
 }
 
 func parseTensorType(flag, name string) (*gguf.Type, error) {
