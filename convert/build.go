@@ -216,7 +216,7 @@ func (b *builder) setMetadata(sentence *sentenceModel) error {
 		md.Set(b.arch.name+".pooling_type", gguf.ValueOf(uint32(sentence.pooling)))
 	}
 	setTexts(md, b.arch.name+".classifier.output_labels", b.labels)
-	md.Set("general.quantization_version", gguf.ValueOf(uint32(quantizationVersion)))
+	md.Set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 	if err := b.setTokenizer(); err != nil {
 		return err
 	}
@@ -225,9 +225,6 @@ func (b *builder) setMetadata(sentence *sentenceModel) error {
 	}
 	return nil
 }
-
-// quantizationVersion is the version of the block formats.
-const quantizationVersion = 2
 
 // setAuthorship writes where the model comes from.
 func (b *builder) setAuthorship() error {

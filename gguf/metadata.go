@@ -7,12 +7,16 @@ import (
 
 // Keys that this package gives a meaning to.
 const (
-	KeyAlignment    = "general.alignment"
-	KeyArchitecture = "general.architecture"
-	KeySplitNo      = "split.no"
-	KeySplitCount   = "split.count"
-	KeySplitTensors = "split.tensors.count"
+	KeyAlignment           = "general.alignment"
+	KeyArchitecture        = "general.architecture"
+	KeyQuantizationVersion = "general.quantization_version" // QuantizationVersion
+	KeySplitNo             = "split.no"
+	KeySplitCount          = "split.count"
+	KeySplitTensors        = "split.tensors.count"
 )
+
+// QuantizationVersion is the version of the block layouts (GGML_QNT_VERSION).
+const QuantizationVersion uint32 = 2
 
 // DefaultAlignment is the alignment of tensor data where general.alignment is absent.
 const DefaultAlignment = 32

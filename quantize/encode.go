@@ -3,11 +3,11 @@ package quantize
 import (
 	"context"
 	"encoding/binary"
-	"math"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/block"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // A chunk is some rows of a tensor.
@@ -61,7 +61,7 @@ func (v *converter) encode(ctx context.Context, f *gguf.File, c chunk, rows []fl
 		}
 		row := rows[i*columns:][:columns]
 		if err := codec.EncodeRow(v.out[i*size:][:size], row, t.rowImportance(c.from+i)); err != nil {
-			if column := firstNotFinite(row); column >= 0 {
+			if column := vec.NotFinite(row); column >= 0 {
 				return damaged(f, t, c.from+i, column, row[column])
 			}
 			return fault.Unsupported(shardPath(f, t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", c.from+i, err)
@@ -82,7 +82,7 @@ func (v *converter) validate(f *gguf.File, c chunk, src []byte) error {
 		return nil
 	}
 	rows, columns := v.decode(t.From, src), int(t.Shape[0])
-	if i := firstNotFinite(rows); i >= 0 {
+	if i := vec.NotFinite(rows); i >= 0 {
 		return damaged(f, t, c.from+int64(i/columns), i%columns, rows[i])
 	}
 	return fault.Malformed(shardPath(f, t), quoteTensor(t.Name), "%v, counted from row %d", err, c.from)
@@ -117,16 +117,6 @@ func grow[T any](s []T, n int) []T {
 		s = make([]T, n)
 	}
 	return s[:n]
-}
-
-// firstNotFinite returns the index of the first infinity or NaN, or -1.
-func firstNotFinite(x []float32) int {
-	for i, v := range x {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return i
-		}
-	}
-	return -1
 }
 
 func damaged(f *gguf.File, t *Tensor, row int64, column int, value float32) error {

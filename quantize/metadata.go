@@ -6,22 +6,18 @@ import (
 
 // Keys that quantization writes.
 const (
-	keyQuantizationVersion = "general.quantization_version"
-	keyImatrixFile         = "quantize.imatrix.file"
-	keyImatrixDataset      = "quantize.imatrix.dataset"
-	keyImatrixEntries      = "quantize.imatrix.entries_count"
-	keyImatrixChunks       = "quantize.imatrix.chunks_count"
+	keyImatrixFile    = "quantize.imatrix.file"
+	keyImatrixDataset = "quantize.imatrix.dataset"
+	keyImatrixEntries = "quantize.imatrix.entries_count"
+	keyImatrixChunks  = "quantize.imatrix.chunks_count"
 )
-
-// quantizationVersion is the version of the block layouts (GGML_QNT_VERSION).
-const quantizationVersion = 2
 
 // outputMetadata returns the input's keys with those that change at the end, in
 // the order in which llama-quantize sets them: a key that is set moves there.
 func (p *Plan) outputMetadata() *gguf.Metadata {
 	md := p.source.Metadata.Clone()
 	set := func(key string, v gguf.Value) { moveToEnd(md, key, v) }
-	set(keyQuantizationVersion, gguf.ValueOf(uint32(quantizationVersion)))
+	set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 	set(gguf.KeyFileType, gguf.ValueOf(uint32(p.FileType)))
 	for _, key := range []string{gguf.KeySplitNo, gguf.KeySplitCount, gguf.KeySplitTensors} {
 		md.Delete(key)

@@ -9,7 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+// isTerminal reports whether w is shown to a person.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
 
 // newProgress returns a function that shows how many of total bytes are done,
 // and one that removes the bar. Both do nothing when w is no terminal or when

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"runtime/debug"
 	"strings"
 
@@ -86,10 +85,4 @@ func versionString() string {
 		return info.Main.Version
 	}
 	return "(unknown)"
-}
-
-// isTerminal reports whether f is shown to a person.
-func isTerminal(f any) bool {
-	file, ok := f.(*os.File)
-	return ok && terminal(file)
 }

@@ -121,7 +121,7 @@ func (b BERT) metadata() *gguf.Metadata {
 	md.Set(gguf.KeyFileType, gguf.ValueOf(uint32(gguf.FileF32)))
 	md.Set("bert.attention.causal", gguf.ValueOf(false))
 	md.Set("bert.pooling_type", gguf.ValueOf[uint32](1)) // mean
-	md.Set("general.quantization_version", gguf.ValueOf[uint32](2))
+	md.Set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 	setTokenizer(&md, vocabulary(b.Vocab))
 	return &md
 }

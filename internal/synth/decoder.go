@@ -49,7 +49,7 @@ func (d Decoder) Model() *Model {
 	md.Set(gguf.KeyFileType, gguf.ValueOf(uint32(gguf.FileF32)))
 	number("vocab_size", vocab)
 	number("rope.dimension_count", width/heads)
-	md.Set("general.quantization_version", gguf.ValueOf[uint32](2))
+	md.Set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 
 	m := &Model{Metadata: &md, Seed: d.Seed}
 	add := func(name string, shape ...int) {
