@@ -24,7 +24,9 @@ type Codec struct {
 
 	elements, bytes int // of a block
 
-	// decode fills dst, the elements of one block.
+	// Formats of scaled integers are decoded through their quants, others by decode,
+	// which takes any number of elements.
+	quants quantGroups
 	decode func(dst []float32, src []byte)
 
 	// encode writes one block. w is nil or holds the importance of each element
@@ -42,16 +44,16 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeF32, decode: decodeF32, encode: encodeF32, exponent: 0x7f800000_7f800000},
 	{Type: gguf.TypeF16, decode: decodeF16, encode: encodeF16, halfs: []int{0}, exponent: 0x7c00_7c00_7c00_7c00},
 	{Type: gguf.TypeBF16, decode: decodeBF16, encode: encodeBF16, exponent: 0x7f80_7f80_7f80_7f80},
-	{Type: gguf.TypeQ4_0, decode: decodeQ4_0, encode: encodeQ4_0, wholeRow: true, halfs: []int{0}},
-	{Type: gguf.TypeQ4_1, decode: decodeQ4_1, encode: encodeQ4_1, wholeRow: true, halfs: []int{0, 2}},
-	{Type: gguf.TypeQ5_0, decode: decodeQ5_0, encode: encodeQ5_0, wholeRow: true, halfs: []int{0}},
-	{Type: gguf.TypeQ5_1, decode: decodeQ5_1, encode: encodeQ5_1, wholeRow: true, halfs: []int{0, 2}},
-	{Type: gguf.TypeQ8_0, decode: decodeQ8_0, encode: encodeQ8_0, halfs: []int{0}},
-	{Type: gguf.TypeQ2_K, decode: decodeQ2_K, encode: encodeQ2_K, halfs: []int{80, 82}},
-	{Type: gguf.TypeQ3_K, decode: decodeQ3_K, encode: encodeQ3_K, halfs: []int{108}},
-	{Type: gguf.TypeQ4_K, decode: decodeQ4_K, encode: encodeQ4_K, halfs: []int{0, 2}},
-	{Type: gguf.TypeQ5_K, decode: decodeQ5_K, encode: encodeQ5_K, halfs: []int{0, 2}},
-	{Type: gguf.TypeQ6_K, decode: decodeQ6_K, encode: encodeQ6_K, halfs: []int{208}},
+	{Type: gguf.TypeQ4_0, quants: quantGroups{32, false, unpackQ4_0}, encode: encodeQ4_0, wholeRow: true, halfs: []int{0}},
+	{Type: gguf.TypeQ4_1, quants: quantGroups{32, true, unpackQ4_1}, encode: encodeQ4_1, wholeRow: true, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ5_0, quants: quantGroups{32, false, unpackQ5_0}, encode: encodeQ5_0, wholeRow: true, halfs: []int{0}},
+	{Type: gguf.TypeQ5_1, quants: quantGroups{32, true, unpackQ5_1}, encode: encodeQ5_1, wholeRow: true, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ8_0, quants: quantGroups{32, false, unpackQ8_0}, encode: encodeQ8_0, halfs: []int{0}},
+	{Type: gguf.TypeQ2_K, quants: quantGroups{16, true, unpackQ2_K}, encode: encodeQ2_K, halfs: []int{80, 82}},
+	{Type: gguf.TypeQ3_K, quants: quantGroups{16, false, unpackQ3_K}, encode: encodeQ3_K, halfs: []int{108}},
+	{Type: gguf.TypeQ4_K, quants: quantGroups{32, true, unpackQ4_K}, encode: encodeQ4_K, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ5_K, quants: quantGroups{32, true, unpackQ5_K}, encode: encodeQ5_K, halfs: []int{0, 2}},
+	{Type: gguf.TypeQ6_K, quants: quantGroups{16, false, unpackQ6_K}, encode: encodeQ6_K, halfs: []int{208}},
 })
 
 func makeCodecs(rows []Codec) map[gguf.Type]*Codec {
@@ -79,7 +81,7 @@ func (c *Codec) Decode(dst []float32, src []byte) {
 	c.check(len(dst), len(src))
 	if n := c.elements; n > 1 {
 		for len(dst) > 0 {
-			c.decode(dst[:n:n], src[:c.bytes:c.bytes])
+			c.quants.decode(dst[:n:n], src[:c.bytes:c.bytes])
 			dst, src = dst[n:], src[c.bytes:]
 		}
 		return

@@ -2,6 +2,7 @@ package block
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -59,11 +60,11 @@ func TestSizes(t *testing.T) {
 		for i := range dst {
 			dst[i] = float32(math.NaN())
 		}
-		c.decode(dst, make([]byte, size))
+		decodeOne(c, dst, make([]byte, size))
 		if i := slices.IndexFunc(dst, func(v float32) bool { return v != v }); i >= 0 {
 			t.Errorf("%s: decoding leaves value %d", f.typ, i)
 		}
-		mustPanic(t, f.typ.String()+" of a short block", func() { c.decode(dst, make([]byte, size-1)[:size-1:size-1]) })
+		mustPanic(t, f.typ.String()+" of a short block", func() { decodeOne(c, dst, make([]byte, size-1)[:size-1:size-1]) })
 	}
 }
 
@@ -250,4 +251,55 @@ func relativeError(t *testing.T, c *Codec, x, w []float32) float64 {
 		all += weight * float64(v) * float64(v)
 	}
 	return math.Sqrt(wrong / all)
+}
+
+// decodeOne decodes one block without the checks of Decode.
+func decodeOne(c *Codec, dst []float32, src []byte) {
+	if c.quants.group > 0 {
+		c.quants.decode(dst, src)
+	} else {
+		c.decode(dst, src)
+	}
+}
+
+// TestQuants holds that elements are what Quants says they are.
+func TestQuants(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, f := range formats {
+		c, _ := Lookup(f.typ)
+		group, hasOffsets := c.QuantGroup()
+		if group == 0 {
+			mustPanic(t, f.typ.String()+" has no quants", func() { c.Quants(nil, nil, nil, nil) })
+			continue
+		}
+		const blocks = 5
+		n := blocks * c.elements
+		src, dst := make([]byte, blocks*c.bytes), make([]float32, n)
+		for i := range src {
+			src[i] = byte(rng.Uint32())
+		}
+		for _, at := range c.halfs {
+			for b := range blocks {
+				src[b*c.bytes+at+1] &= 0xbf // below 2
+			}
+		}
+		c.Decode(dst, src)
+		q, scales := make([]byte, n), make([]float32, n/group)
+		var offsets []float32
+		if hasOffsets {
+			offsets = make([]float32, n/group)
+		}
+		c.Quants(q, scales, offsets, src)
+		for i, v := range q {
+			want := float32(scales[i/group] * float32(int8(v)))
+			if hasOffsets {
+				want += offsets[i/group]
+			}
+			if math.Float32bits(dst[i]) != math.Float32bits(want) {
+				t.Errorf("%s: element %d is %v, its quant gives %v", f.typ, i, dst[i], want)
+				break
+			}
+		}
+		mustPanic(t, f.typ.String()+" with few scales", func() { c.Quants(q, scales[1:], offsets, src) })
+	}
 }

@@ -8,13 +8,11 @@ package block
 //	80    d        float16
 //	82    dmin     float16
 
-func decodeQ2_K(dst []float32, src []byte) {
+func unpackQ2_K(q []byte, scales, offsets []float32, src []byte) {
+	unpackPairs((*[superBlock]uint8)(q), src[16:80])
 	d, dmin := getHalf(src[80:]), getHalf(src[82:])
-	var q [superBlock]uint8
-	unpackPairs(&q, src[16:80])
 	for j, s := range src[:16] {
-		scale, least := float32(d*float32(s&15)), float32(dmin*float32(s>>4))
-		scaleAdd(dst[16*j:16*j+16], q[16*j:], scale, -least)
+		scales[j], offsets[j] = float32(d*float32(s&15)), -float32(dmin*float32(s>>4))
 	}
 }
 

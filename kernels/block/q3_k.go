@@ -8,14 +8,14 @@ package block
 //	96    scales   12 bytes: sixteen scales of six bits, see packScales6
 //	108   d        float16
 
-func decodeQ3_K(dst []float32, src []byte) {
+func unpackQ3_K(q []byte, scales, _ []float32, src []byte) {
+	quants := (*[superBlock]uint8)(q)
+	unpackPairs(quants, src[32:96])
+	unpackBit(quants, src[:32], 2)
+	subtract(q, 4)
 	d := getHalf(src[108:])
-	var q [superBlock]uint8
-	unpackPairs(&q, src[32:96])
-	unpackBit(&q, src[:32], 2)
-	scales := unpackScales6(src[96:108])
-	for j, s := range scales {
-		minus4.scale(dst[16*j:16*j+16], q[16*j:], float32(d*float32(int32(s)-32)))
+	for j, s := range unpackScales6(src[96:108]) {
+		scales[j] = float32(d * float32(int32(s)-32))
 	}
 }
 

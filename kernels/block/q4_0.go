@@ -5,10 +5,10 @@ package block
 //	0   d    float16
 //	2   qs   16 bytes: q[j] in the low nibble of byte j, q[j+16] in the high one
 
-func decodeQ4_0(dst []float32, src []byte) {
-	var q [32]uint8
-	unpackNibbles(q[:], src[2:18], 16)
-	minus8.scale(dst, q[:], getHalf(src))
+func unpackQ4_0(q []byte, scales, _ []float32, src []byte) {
+	unpackNibbles(q, src[2:18], 16)
+	subtract(q, 8)
+	scales[0] = getHalf(src)
 }
 
 func encodeQ4_0(dst []byte, x, w []float32, variance float32) {

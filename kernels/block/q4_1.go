@@ -6,10 +6,9 @@ package block
 //	2   m    float16
 //	4   qs   16 bytes: q[j] in the low nibble of byte j, q[j+16] in the high one
 
-func decodeQ4_1(dst []float32, src []byte) {
-	var q [32]uint8
-	unpackNibbles(q[:], src[4:20], 16)
-	scaleAdd(dst, q[:], getHalf(src), getHalf(src[2:]))
+func unpackQ4_1(q []byte, scales, offsets []float32, src []byte) {
+	unpackNibbles(q, src[4:20], 16)
+	scales[0], offsets[0] = getHalf(src), getHalf(src[2:])
 }
 
 var searchQ4_1 = newScaleMinSearch(15, -0.9, 0.05, 36, false)

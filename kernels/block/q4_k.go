@@ -8,11 +8,9 @@ package block
 //	4     scales   12 bytes: eight scales and minimums of six bits, see scaleMins.pack
 //	16    qs       128 bytes: of every 64 elements, element l in the low nibble of byte l, l+32 in the high one
 
-func decodeQ4_K(dst []float32, src []byte) {
-	var s scaleMins
-	s.unpack(src)
-	unpackNibbles(s.q[:], src[16:144], 32)
-	s.decode(dst)
+func unpackQ4_K(q []byte, scales, offsets []float32, src []byte) {
+	unpackScaleMins(scales, offsets, src)
+	unpackNibbles(q, src[16:144], 32)
 }
 
 var formatQ4_K = scaleMinFormat{

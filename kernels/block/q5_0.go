@@ -6,11 +6,11 @@ package block
 //	2   qh   uint32: bit i is bit 4 of q[i]
 //	6   qs   16 bytes: bits 0 to 3 of q[j] in the low nibble of byte j, those of q[j+16] in the high one
 
-func decodeQ5_0(dst []float32, src []byte) {
-	var q [32]uint8
-	unpackNibbles(q[:], src[6:22], 16)
-	unpackFifthBits(&q, src[2:6])
-	minus16.scale(dst, q[:], getHalf(src))
+func unpackQ5_0(q []byte, scales, _ []float32, src []byte) {
+	unpackNibbles(q, src[6:22], 16)
+	unpackFifthBits((*[32]uint8)(q), src[2:6])
+	subtract(q, 16)
+	scales[0] = getHalf(src)
 }
 
 func encodeQ5_0(dst []byte, x, w []float32, variance float32) {

@@ -7,11 +7,10 @@ package block
 //	4   qh   uint32: bit i is bit 4 of q[i]
 //	8   qs   16 bytes: bits 0 to 3 of q[j] in the low nibble of byte j, those of q[j+16] in the high one
 
-func decodeQ5_1(dst []float32, src []byte) {
-	var q [32]uint8
-	unpackNibbles(q[:], src[8:24], 16)
-	unpackFifthBits(&q, src[4:8])
-	scaleAdd(dst, q[:], getHalf(src), getHalf(src[2:]))
+func unpackQ5_1(q []byte, scales, offsets []float32, src []byte) {
+	unpackNibbles(q, src[8:24], 16)
+	unpackFifthBits((*[32]uint8)(q), src[4:8])
+	scales[0], offsets[0] = getHalf(src), getHalf(src[2:])
 }
 
 var searchQ5_1 = newScaleMinSearch(31, -0.9, 0.05, 36, false)

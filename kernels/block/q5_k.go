@@ -9,12 +9,10 @@ package block
 //	16    qh       32 bytes: bit 4, see packBit
 //	48    qs       128 bytes: bits 0 to 3, of every 64 elements element l in the low nibble of byte l, l+32 in the high one
 
-func decodeQ5_K(dst []float32, src []byte) {
-	var s scaleMins
-	s.unpack(src)
-	unpackNibbles(s.q[:], src[48:176], 32)
-	unpackBit(&s.q, src[16:48], 4)
-	s.decode(dst)
+func unpackQ5_K(q []byte, scales, offsets []float32, src []byte) {
+	unpackScaleMins(scales, offsets, src)
+	unpackNibbles(q, src[48:176], 32)
+	unpackBit((*[superBlock]uint8)(q), src[16:48], 4)
 }
 
 var formatQ5_K = scaleMinFormat{

@@ -8,17 +8,17 @@ package block
 //	192   scales   16 signed bytes
 //	208   d        float16
 
-func decodeQ6_K(dst []float32, src []byte) {
-	d := getHalf(src[208:])
-	var q [superBlock]uint8
-	unpackNibbles(q[:], src[:128], 64)
+func unpackQ6_K(q []byte, scales, _ []float32, src []byte) {
+	unpackNibbles(q, src[:128], 64)
 	var high [superBlock]uint8
 	unpackPairs(&high, src[128:192])
 	for i := 0; i < superBlock; i += 8 {
 		store64(q[i:], load64(q[i:])|load64(high[i:])<<4)
 	}
+	subtract(q, 32)
+	d := getHalf(src[208:])
 	for j, s := range src[192:208] {
-		minus32.scale(dst[16*j:16*j+16], q[16*j:], float32(d*float32(int8(s))))
+		scales[j] = float32(d * float32(int8(s)))
 	}
 }
 

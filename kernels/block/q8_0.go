@@ -5,8 +5,9 @@ package block
 //	0   d    float16
 //	2   qs   32 signed bytes
 
-func decodeQ8_0(dst []float32, src []byte) {
-	signed.scale(dst, src[2:34], getHalf(src))
+func unpackQ8_0(q []byte, scales, _ []float32, src []byte) {
+	copy(q, src[2:34])
+	scales[0] = getHalf(src)
 }
 
 // encodeQ8_0 makes no use of importance.

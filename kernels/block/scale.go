@@ -1,28 +1,18 @@
 package block
 
-// A quantValues gives the number that a quant stands for, before it is scaled.
-// Reading it is less work than converting an integer to a float.
-type quantValues [256]float32
-
-var (
-	signed  = newQuantValues(func(q uint8) int { return int(int8(q)) })
-	minus0  = newQuantValues(func(q uint8) int { return int(q) })
-	minus4  = newQuantValues(func(q uint8) int { return int(q) - 4 })
-	minus8  = newQuantValues(func(q uint8) int { return int(q) - 8 })
-	minus16 = newQuantValues(func(q uint8) int { return int(q) - 16 })
-	minus32 = newQuantValues(func(q uint8) int { return int(q) - 32 })
-)
-
-func newQuantValues(value func(q uint8) int) *quantValues {
-	var values quantValues
+// signed gives the numbers that signed bytes stand for. Reading it is less work
+// than converting an integer to a float.
+var signed = func() *[256]float32 {
+	var values [256]float32
 	for i := range values {
-		values[i] = float32(value(uint8(i)))
+		values[i] = float32(int8(i))
 	}
 	return &values
-}
+}()
 
-// scale stores d·values[q[i]], a multiple of eight of them.
-func (values *quantValues) scale(dst []float32, q []uint8, d float32) {
+// scale stores d·q[i], a multiple of eight of them.
+func scale(dst []float32, q []byte, d float32) {
+	values := signed
 	for ; len(dst) >= 8 && len(q) >= 8; dst, q = dst[8:], q[8:] {
 		dst[0] = d * values[q[0]]
 		dst[1] = d * values[q[1]]
@@ -36,8 +26,8 @@ func (values *quantValues) scale(dst []float32, q []uint8, d float32) {
 }
 
 // scaleAdd stores d·q[i] + m, a multiple of eight of them.
-func scaleAdd(dst []float32, q []uint8, d, m float32) {
-	values := minus0
+func scaleAdd(dst []float32, q []byte, d, m float32) {
+	values := signed
 	for ; len(dst) >= 8 && len(q) >= 8; dst, q = dst[8:], q[8:] {
 		dst[0] = float32(d*values[q[0]]) + m
 		dst[1] = float32(d*values[q[1]]) + m

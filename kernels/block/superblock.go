@@ -42,11 +42,13 @@ func (s *scaleMins) unpack(src []byte) {
 	}
 }
 
-// decode computes the elements.
-func (s *scaleMins) decode(dst []float32) {
+// unpackScaleMins reads the scales of the eight sub-blocks of a super-block and
+// what is added to their elements.
+func unpackScaleMins(scales, offsets []float32, src []byte) {
+	var s scaleMins
+	s.unpack(src)
 	for j := range 8 {
-		d, m := float32(s.d*float32(s.scales[j])), float32(s.dmin*float32(s.mins[j]))
-		scaleAdd(dst[32*j:32*j+32], s.q[32*j:], d, -m)
+		scales[j], offsets[j] = float32(s.d*float32(s.scales[j])), -float32(s.dmin*float32(s.mins[j]))
 	}
 }
 

@@ -1,0 +1,72 @@
+package block
+
+import "fmt"
+
+// A format whose elements are scale·q + offset, with a scale for each group of
+// 16 or 32 of them, is decoded through its quants: integer kernels multiply
+// those as they are, and Decode makes numbers of them.
+
+// quantGroups says how the elements of a block share scales.
+type quantGroups struct {
+	group   int  // elements of a scale: 16 or 32
+	offsets bool // there is an offset for each scale; it is 0 otherwise
+
+	// unpack fills q with the quants of one block, signed bytes, scales and, where
+	// the format has them, offsets.
+	unpack func(q []byte, scales, offsets []float32, src []byte)
+}
+
+// QuantGroup returns how many elements share a scale, 16 or 32, for formats
+// whose elements are scale·q + offset with q a signed byte. It is 0 for others,
+// and hasOffsets tells whether offsets can differ from 0.
+func (c *Codec) QuantGroup() (group int, hasOffsets bool) { return c.quants.group, c.quants.offsets }
+
+// Quants unpacks src, a whole number of blocks: q gets its quants as signed
+// bytes in two's complement, scales and offsets those of each group. Element i
+// is float32(scales[i/group]·q[i]) + offsets[i/group], exactly as Decode gives
+// it; where the format has no offsets, they are not touched and may be nil. It
+// panics on other lengths and for formats that have no QuantGroup.
+func (c *Codec) Quants(q []byte, scales, offsets []float32, src []byte) {
+	c.check(len(q), len(src))
+	f := &c.quants
+	if f.group == 0 {
+		panic(fmt.Sprintf("block: %s has no quants", c.Type))
+	}
+	if groups := len(q) / f.group; len(scales) != groups || f.offsets && len(offsets) != groups {
+		panic(fmt.Sprintf("block: %d scales and %d offsets for %d groups", len(scales), len(offsets), groups))
+	}
+	n, groups := c.elements, c.elements/f.group
+	for len(q) > 0 {
+		f.unpack(q[:n:n], scales[:groups:groups], offsets, src[:c.bytes:c.bytes])
+		q, scales, src = q[n:], scales[groups:], src[c.bytes:]
+		if f.offsets {
+			offsets = offsets[groups:]
+		}
+	}
+}
+
+// decode computes the elements of one block.
+func (f *quantGroups) decode(dst []float32, src []byte) {
+	var (
+		q               [superBlock]byte
+		scales, offsets [superBlock / 16]float32
+	)
+	f.unpack(q[:len(dst)], scales[:len(dst)/f.group], offsets[:], src)
+	for i := 0; len(dst) > 0; i++ {
+		sub, quants := dst[:f.group], q[i*f.group:]
+		if f.offsets {
+			scaleAdd(sub, quants, scales[i], offsets[i])
+		} else {
+			scale(sub, quants, scales[i])
+		}
+		dst = dst[f.group:]
+	}
+}
+
+// subtract takes n from each quant, 0 ≤ q < 128.
+func subtract(q []byte, n uint64) {
+	for ; len(q) >= 8; q = q[8:] {
+		// 128 more than the difference fits a byte; then the highest bit is turned.
+		store64(q, load64(q)+(128-n)*ones^128*ones)
+	}
+}
