@@ -45,21 +45,23 @@ func (c *Codec) Quants(q []byte, scales, offsets []float32, src []byte) {
 	}
 }
 
-// decode computes the elements of one block.
-func (f *quantGroups) decode(dst []float32, src []byte) {
-	var (
-		q               [superBlock]byte
-		scales, offsets [superBlock / 16]float32
-	)
-	f.unpack(q[:len(dst)], scales[:len(dst)/f.group], offsets[:], src)
-	for i := 0; len(dst) > 0; i++ {
-		sub, quants := dst[:f.group], q[i*f.group:]
+// unpacked is a block before its quants are scaled.
+type unpacked struct {
+	q               [superBlock]byte
+	scales, offsets [superBlock / 16]float32
+}
+
+// decode computes the elements of one block. u is scratch memory.
+func (f *quantGroups) decode(dst []float32, src []byte, u *unpacked) {
+	groups := len(dst) / f.group
+	f.unpack(u.q[:len(dst)], u.scales[:groups], u.offsets[:], src)
+	for i := range groups {
+		sub, quants := dst[i*f.group:(i+1)*f.group], u.q[i*f.group:]
 		if f.offsets {
-			scaleAdd(sub, quants, scales[i], offsets[i])
+			scaleAdd(sub, quants, u.scales[i], u.offsets[i])
 		} else {
-			scale(sub, quants, scales[i])
+			scale(sub, quants, u.scales[i])
 		}
-		dst = dst[f.group:]
 	}
 }
 

@@ -184,18 +184,7 @@ func avx512(rows, panels int) {
 		},
 	}
 	t.product(k)
-	cols, mask := Load(Param("cols"), GP64()), GP64()
-	MOVQ(I64(-1), mask)
-	BZHIQ(cols, mask, mask)
-	masks := []Register{K(), K()}[:panels]
-	for _, m := range masks {
-		KMOVW(mask.As32(), m)
-		SHRQ(Imm(16), mask)
-	}
-	t.epilogue(
-		func(from Mem, i int, to VecVirtual) { VMOVUPS_Z(from, masks[i], to) },
-		func(from VecVirtual, i int, to Mem) { VMOVUPS(from, masks[i], to) },
-	)
+	t.finishAVX512()
 }
 
 // avx2 has two vectors of eight columns for one panel. Masks of the columns are

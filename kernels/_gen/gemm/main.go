@@ -25,5 +25,11 @@ func main() {
 	for rows := 1; rows <= 6; rows++ {
 		avx2(rows, masks)
 	}
+	for _, group := range []int{32, 16} {
+		for rows := 1; rows <= 6; rows++ {
+			int8AVX512(rows, 1, group)
+			int8AVX512(rows, 2, group)
+		}
+	}
 	Generate()
 }
