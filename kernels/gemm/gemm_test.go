@@ -126,12 +126,12 @@ func testEpilogue(t *testing.T, _ cpu.Path) {
 					if ep.Bias != nil {
 						v += bias.Row(0)[j]
 					}
+					if ep.Add {
+						v += dst.Row(i)[j]
+					}
 					one := []float32{v}
 					if ep.Act == GELU {
 						vec.GELU(one)
-					}
-					if ep.Add {
-						one[0] += dst.Row(i)[j]
 					}
 					want = append(want, one[0])
 				}

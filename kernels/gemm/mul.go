@@ -10,8 +10,14 @@ import (
 // An Epilogue says what happens to a product x·m before it is stored.
 type Epilogue struct {
 	Bias []float32  // one for each output, added to every row; nil for none
-	Act  Activation // then applied to each element
 	Add  bool       // then what dst holds is added
+	Act  Activation // then applied to each element
+}
+
+func (ep *Epilogue) check(outputs int) {
+	if ep.Bias != nil && len(ep.Bias) != outputs {
+		panic(fmt.Sprintf("gemm: %d biases for %d outputs", len(ep.Bias), outputs))
+	}
 }
 
 // An Activation is a function that is applied to each element of a product.
@@ -30,7 +36,7 @@ const (
 //	for i, j:
 //		sum = 0
 //		for k: sum += x[i][k] * weights[j][k]
-//		dst[i][j] = Act(sum + Bias[j]) + dst[i][j]
+//		dst[i][j] = Act(sum + Bias[j] + dst[i][j])
 //
 // A sum is within inputs·2⁻²⁴·Σ |x[i][k]·weights[j][k]| of the exact one. The
 // paths of package cpu differ within that bound: products are rounded before
@@ -42,41 +48,72 @@ func Mul(p *cpu.Pool, dst, x View, m *Matrix, ep Epilogue) {
 		panic(fmt.Sprintf("gemm: product of %d x %d and %d x %d stored in %d x %d",
 			x.Rows, x.Cols, m.inputs, m.outputs, dst.Rows, dst.Cols))
 	}
-	if ep.Bias != nil && len(ep.Bias) != m.outputs {
-		panic(fmt.Sprintf("gemm: %d biases for %d outputs", len(ep.Bias), m.outputs))
-	}
-	if len(active.tiles) == 0 || m.inputs == 0 {
-		p.Each(m.panelCount(), func(_, i int) { m.mulPanel(dst, x, i, &ep) })
+	ep.check(m.outputs)
+	if x.Rows == 0 || m.outputs == 0 {
 		return
 	}
-	blocks := (m.panelCount() + active.panels - 1) / active.panels
-	p.Each(blocks, func(_, i int) { m.mulTiles(&active, dst, x, i*active.panels, &ep) })
+	panels := m.panelCount()
+	width := active.panels
+	if p.Workers() == 1 {
+		for from := 0; from < panels; from += width {
+			m.mulColumns(&active, dst, x, from, min(from+width, panels), &ep)
+		}
+		return
+	}
+	p.Each((panels+width-1)/width, func(_, i int) {
+		m.mulColumns(&active, dst, x, i*width, min((i+1)*width, panels), &ep)
+	})
 }
 
-// mulPanel computes the columns of dst that panel i gives.
-func (m *Matrix) mulPanel(dst, x View, i int, ep *Epilogue) {
-	panel, width, left := m.panel(i), m.width(i), i*panelCols
+// mulColumns computes the columns of dst that panels from ≤ i < to give, at most
+// as many as a tile has.
+func (m *Matrix) mulColumns(kern *kernel, dst, x View, from, to int, ep *Epilogue) {
+	left, right := from*panelCols, min(to*panelCols, m.outputs)
 	var bias []float32
 	if ep.Bias != nil {
-		bias = ep.Bias[left : left+width]
+		bias = ep.Bias[left:right]
 	}
-	var tile [panelCols]float32
-	for r := range x.Rows {
-		dotPanel(&tile, x.Row(r), panel, width)
-		sums := tile[:width]
-		for j, b := range bias {
-			sums[j] += b
-		}
-		if ep.Act == GELU {
-			vec.GELU(sums)
-		}
-		out := dst.Row(r)[left : left+width]
-		if ep.Add {
-			for j, v := range sums {
-				out[j] += v
+	// Tiles of about equal height, as low ones waste the weights that they load.
+	count := (x.Rows + kern.rows - 1) / kern.rows
+	for c := range count {
+		top, bottom := c*x.Rows/count, (c+1)*x.Rows/count
+		out := dst.Part(top, bottom, left, right)
+		kern.mulTile(out, x.Part(top, bottom, 0, x.Cols), m, from, 0, bias, ep.Add)
+		ep.activate(out)
+	}
+}
+
+// activate applies the activation to a tile, which is still in the nearest cache.
+func (ep *Epilogue) activate(tile View) {
+	if ep.Act == Identity {
+		return
+	}
+	for r := range tile.Rows {
+		vec.GELU(tile.Row(r))
+	}
+}
+
+// mulTile computes out from x, whose columns are the inputs of m from skip on,
+// and the panels of m from one on, in plain Go.
+func mulTile(out, x View, m *Matrix, panel, skip int, bias []float32, add bool) {
+	for left := 0; left < out.Cols; left += panelCols {
+		width := min(panelCols, out.Cols-left)
+		weights := m.panel(panel + left/panelCols)[skip*panelCols:]
+		for r := range out.Rows {
+			var sums [panelCols]float32
+			if x.Cols > 0 {
+				dotPanel(&sums, x.Row(r), weights, width)
 			}
-		} else {
-			copy(out, sums)
+			row := out.Row(r)[left : left+width]
+			for j, sum := range sums[:width] {
+				if bias != nil {
+					sum += bias[left+j]
+				}
+				if add {
+					sum += row[j]
+				}
+				row[j] = sum
+			}
 		}
 	}
 }

@@ -1,14 +1,13 @@
 package gemm
 
-import (
-	"github.com/gguftool/gguftool/kernels/cpu"
-	"github.com/gguftool/gguftool/kernels/vec"
-)
+import "github.com/gguftool/gguftool/kernels/cpu"
 
-//go:generate go -C ../_gen run ./gemm -out ../gemm/tile_amd64.s -stubs ../gemm/tile_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels f32 -out ../gemm/tile_amd64.s -stubs ../gemm/tile_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels int8 -out ../gemm/int8_amd64.s -stubs ../gemm/int8_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels quantize -out ../gemm/quantize_amd64.s -stubs ../gemm/quantize_stubs_amd64.go -pkg gemm
 
 // A tile computes some rows and columns of a product in registers. In words of
-// mulPanel, for r and j < cols:
+// mulTile, for r and j < cols:
 //
 //	sum = 0
 //	for i < k: sum += x[r][i] * panel[i][j]     fused, so that each step rounds once
@@ -18,11 +17,25 @@ import (
 // bytes behind the first.
 type tile = func(k int, x *float32, xStride int, panel *float32, next int, cols int, bias, dst *float32, dstStride, add int)
 
-// A kernel is the tiles of one path: tiles[rows-1][panels-1]. None means plain Go.
+// An int8Tile is a tile of mulQuantizedTile, whose inputs are whole blocks, at
+// least one. The second panel begins quantsNext and scalesNext bytes behind the
+// first.
+type int8Tile = func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
+	quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)
+
+// A kernel is the functions of one path.
 type kernel struct {
-	panels int // of the largest tile
-	tiles  [][]tile
+	rows, panels int      // of the largest tile
+	tiles        [][]tile // [rows-1][panels-1]; nil for plain Go
+
+	int8Rows, int8Panels int
+	int8Tiles            map[int][][]int8Tile // by group, [rows-1][panels-1]; nil for plain Go
+
+	quantize func(a *Activations, x []float32, q []byte, scales, zeros, sums []float32)
 }
+
+// plain is the kernel in plain Go.
+var plain = kernel{rows: maxTileRows, panels: 1, int8Panels: 1, quantize: quantizeBlocks}
 
 // active is the kernel of the chosen path. Who uses products reports the error
 // of cpu.Chosen; without that, it is the plain one.
@@ -37,42 +50,51 @@ const (
 	maxTileCols = 2 * panelCols
 )
 
-// mulTiles computes the columns of dst from panel i on that a tile has.
-func (m *Matrix) mulTiles(kern *kernel, dst, x View, i int, ep *Epilogue) {
-	left := i * panelCols
-	panels := min(kern.panels, m.panelCount()-i)
-	cols := min(panels*panelCols, m.outputs-left)
-	panel := m.panel(i)
-	var bias *float32
-	if ep.Bias != nil {
-		bias = &ep.Bias[left]
+// mulTile is the function mulTile, on the path of kern.
+func (kern *kernel) mulTile(out, x View, m *Matrix, panel, skip int, bias []float32, add bool) {
+	if kern.tiles == nil || x.Cols == 0 {
+		mulTile(out, x, m, panel, skip, bias, add)
+		return
 	}
-	add := 0
-	if ep.Add && ep.Act == Identity {
-		add = 1
+	weights := m.panel(panel)
+	panels := (out.Cols + panelCols - 1) / panelCols
+	for top := 0; top < out.Rows; top += kern.rows {
+		rows := min(kern.rows, out.Rows-top)
+		kern.tiles[rows-1][panels-1](x.Cols, &x.Data[top*x.Stride], 4*x.Stride, &weights[skip*panelCols], 4*len(weights),
+			out.Cols, first(bias), &out.Data[top*out.Stride], 4*out.Stride, flag(add))
 	}
-	// Tiles of about equal height, as low ones waste the weights that they load.
-	count := (x.Rows + len(kern.tiles) - 1) / len(kern.tiles)
+}
+
+// mulQuantizedTile is the function mulQuantizedTile, on the path of kern.
+func (kern *kernel) mulQuantizedTile(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+	tiles := kern.int8Tiles[m.group]
+	if tiles == nil {
+		mulQuantizedTile(out, a, top, m, panel, bias, add)
+		return
+	}
+	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
+	panels := (out.Cols + panelCols - 1) / panelCols
+	quants, scales := m.quants[panel*m.inputs*panelCols:], m.scales[panel*groups*panelCols:]
+	// Tiles of about equal height.
+	count := (out.Rows + kern.int8Rows - 1) / kern.int8Rows
 	for c := range count {
-		top, bottom := c*x.Rows/count, (c+1)*x.Rows/count
-		out := dst.Part(top, bottom, left, left+cols)
-		target := out
-		if ep.Add && ep.Act != Identity {
-			// The activation stands between the sum and what is added to it.
-			var sums [maxTileRows * maxTileCols]float32
-			target = Dense(sums[:out.Rows*cols], out.Rows, cols)
-		}
-		kern.tiles[out.Rows-1][panels-1](m.inputs, &x.Row(top)[0], 4*x.Stride,
-			&panel[0], 4*len(panel), cols, bias, &target.Data[0], 4*target.Stride, add)
-		if ep.Act == Identity {
-			continue
-		}
-		for r := range out.Rows {
-			sums := target.Row(r)
-			vec.GELU(sums)
-			if ep.Add {
-				vec.Add(out.Row(r), sums)
-			}
-		}
+		from, to := c*out.Rows/count, (c+1)*out.Rows/count
+		tiles[to-from-1][panels-1](blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
+			&quants[0], m.inputs*panelCols, &scales[0], 4*groups*panelCols,
+			out.Cols, first(bias), &out.Data[from*out.Stride], 4*out.Stride, flag(add))
 	}
+}
+
+func first(s []float32) *float32 {
+	if len(s) == 0 {
+		return nil
+	}
+	return &s[0]
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

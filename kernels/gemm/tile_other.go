@@ -5,4 +5,4 @@ package gemm
 import "github.com/gguftool/gguftool/kernels/cpu"
 
 // kernelOf returns the plain kernel: there is no assembly here.
-func kernelOf(cpu.Path) kernel { return kernel{panels: 1} }
+func kernelOf(cpu.Path) kernel { return plain }

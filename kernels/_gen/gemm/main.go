@@ -1,7 +1,10 @@
-// Command gemm generates the assembly of kernels/gemm. Run it with "make generate".
+// Command gemm generates the assembly of kernels/gemm: the micro-kernels of one
+// element type, or the quantization of activations. Run it with "make generate".
 package main
 
 import (
+	"flag"
+	"log"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -9,11 +12,36 @@ import (
 )
 
 func main() {
+	what := flag.String("kernels", "", "f32, int8 or quantize")
+	flag.Parse()
 	ConstraintExpr("!purego")
-	for rows := 1; rows <= 12; rows++ {
-		avx512(rows, 1)
-		avx512(rows, 2)
+	switch *what {
+	case "f32":
+		for rows := 1; rows <= 12; rows++ {
+			avx512(rows, 1)
+			avx512(rows, 2)
+		}
+		masks := columnMasks()
+		for rows := 1; rows <= 6; rows++ {
+			avx2(rows, masks)
+		}
+	case "int8":
+		for _, group := range []int{32, 16} {
+			for rows := 1; rows <= 6; rows++ {
+				int8AVX512(rows, 1, group)
+				int8AVX512(rows, 2, group)
+			}
+		}
+	case "quantize":
+		quantizeAVX512()
+	default:
+		log.Fatalf("unknown kernels %q", *what)
 	}
+	Generate()
+}
+
+// columnMasks is a table of sixteen vector elements of ones and as many zeros.
+func columnMasks() Mem {
 	masks := GLOBL("masks", RODATA|NOPTR)
 	for i := range 32 {
 		v := uint32(0)
@@ -22,14 +50,5 @@ func main() {
 		}
 		DATA(i*4, U32(v))
 	}
-	for rows := 1; rows <= 6; rows++ {
-		avx2(rows, masks)
-	}
-	for _, group := range []int{32, 16} {
-		for rows := 1; rows <= 6; rows++ {
-			int8AVX512(rows, 1, group)
-			int8AVX512(rows, 2, group)
-		}
-	}
-	Generate()
+	return masks
 }

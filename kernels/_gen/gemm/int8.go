@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// The int8 micro-kernels. In pseudo-code, for a tile of rows x (16·panels)
+// columns, of which cols are in use, and weights in groups of 16 or 32 inputs:
+//
+//	acc[rows][columns] = 0                                    in registers
+//	for b < blocks, group g of the block:
+//	    sum[rows][columns] = 0                                int32, exact
+//	    for four inputs k of the group:
+//	        for r < rows: sum[r] += a[r][k..k+3] · q[k..k+3][columns]
+//	    for r < rows: acc[r] += float(sum[r]) * (scale[r][b] * weightScale[b][g][columns])
+//	if bias: acc[r] += bias[columns < cols]
+//	if add:  acc[r] += dst[r][columns < cols]
+//	dst[r][columns < cols] = acc[r]
+//
+// Activations are unsigned, weights signed, as VPDPBUSD wants them.
+const int8Signature = "func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)"
+
+const (
+	blockInputs = 32 // of a scale of activations
+	quantsBlock = blockInputs * 16
+)
+
+// An int8Kernel is a tile of a fixed shape.
+type int8Kernel struct {
+	kernel        // register, zero, width, vectors, rows, acc
+	group     int // inputs of a weight scale
+	a, aScale rowPointers
+	quants    func(four, vector int) Mem
+	scales    func(group, vector int) Mem
+	broadcast func(from Mem, to VecVirtual)         // four activations to all columns
+	dot       func(weights, a VecVirtual, r, v int) // sum[r][v] += a · weights
+	scale     func(from Mem, by, to VecVirtual)     // to = by * the number at from, broadcast
+	next      func()                                // moves weights on by a block
+	sum       [][]VecVirtual
+}
+
+func (t *int8Kernel) product(blocks Register) {
+	grid := func() [][]VecVirtual {
+		g := make([][]VecVirtual, t.rows)
+		for r := range g {
+			for range t.vectors {
+				g[r] = append(g[r], t.register())
+			}
+		}
+		return g
+	}
+	t.acc, t.sum = grid(), grid()
+	for r := range t.acc {
+		for _, v := range t.acc[r] {
+			t.zero(v)
+		}
+	}
+	weights := make([]VecVirtual, t.vectors)
+	for i := range weights {
+		weights[i] = t.register()
+	}
+	Label("loop")
+	for g := range blockInputs / t.group {
+		for r := range t.sum {
+			for _, v := range t.sum[r] {
+				t.zero(v)
+			}
+		}
+		for four := g * t.group / 4; four < (g+1)*t.group/4; four++ {
+			for i := range weights {
+				VMOVUPS(t.quants(four, i), weights[i])
+			}
+			for r := range t.rows {
+				s := t.register()
+				t.broadcast(t.a.at(r, four*4), s)
+				for i := range weights {
+					t.dot(weights[i], s, r, i)
+				}
+			}
+		}
+		for i := range weights {
+			VMOVUPS(t.scales(g, i), weights[i])
+		}
+		for r := range t.rows {
+			for i := range weights {
+				VCVTDQ2PS(t.sum[r][i], t.sum[r][i])
+				s := t.register()
+				t.scale(t.aScale.at(r, 0), weights[i], s)
+				VFMADD231PS(t.sum[r][i], s, t.acc[r][i])
+			}
+		}
+	}
+	t.a.advance(blockInputs)
+	t.aScale.advance(4)
+	t.next()
+	DECQ(blocks)
+	JNZ(LabelRef("loop"))
+}
+
+// int8AVX512 uses VPDPBUSD of AVX512_VNNI.
+func int8AVX512(rows, panels, group int) {
+	name := fmt.Sprintf("int8VNNI%dx%dg%d", rows, panels*16, group)
+	TEXT(name, NOSPLIT, int8Signature)
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes a tile of %d rows and up to %d columns of weights in groups of %d with AVX-512 VNNI.", name, rows, panels*16, group))
+	blocks := Load(Param("blocks"), GP64())
+	t := int8Kernel{
+		kernel: kernel{
+			rows: rows, vectors: panels, width: 64,
+			register: ZMM,
+			zero:     func(v VecVirtual) { VPXORD(v, v, v) },
+		},
+		group:  group,
+		a:      newRowPointers(rows, Load(Param("a"), GP64()), Load(Param("aStride"), GP64())),
+		aScale: newRowPointers(rows, Load(Param("aScale"), GP64()), Load(Param("aScaleStride"), GP64())),
+	}
+	quants := []Register{Load(Param("quants"), GP64())}
+	scales := []Register{Load(Param("scales"), GP64())}
+	if panels == 2 {
+		q, s := Load(Param("quantsNext"), GP64()), Load(Param("scalesNext"), GP64())
+		ADDQ(quants[0], q)
+		ADDQ(scales[0], s)
+		quants, scales = append(quants, q), append(scales, s)
+	}
+	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
+	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 64} }
+	t.broadcast = func(from Mem, to VecVirtual) { VPBROADCASTD(from, to) }
+	t.dot = func(w, a VecVirtual, r, v int) { VPDPBUSD(w, a, t.sum[r][v]) }
+	t.scale = func(from Mem, by, to VecVirtual) { VMULPS_BCST(from, by, to) }
+	t.next = func() {
+		for v := range panels {
+			ADDQ(I32(quantsBlock), quants[v])
+			ADDQ(I32(blockInputs/group*64), scales[v])
+		}
+	}
+	t.product(blocks)
+	t.finishAVX512()
+}
+
+// finishAVX512 is the epilogue with the masks of the columns in use.
+func (t *kernel) finishAVX512() {
+	cols, mask := Load(Param("cols"), GP64()), GP64()
+	MOVQ(I64(-1), mask)
+	BZHIQ(cols, mask, mask)
+	masks := []Register{K(), K()}[:t.vectors]
+	for _, m := range masks {
+		KMOVW(mask.As32(), m)
+		SHRQ(Imm(16), mask)
+	}
+	t.epilogue(
+		func(from Mem, i int, to VecVirtual) { VMOVUPS_Z(from, masks[i], to) },
+		func(from VecVirtual, i int, to Mem) { VMOVUPS(from, masks[i], to) },
+	)
+}
