@@ -16,6 +16,7 @@ import (
 	"math/bits"
 
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // A Codec converts between float32 rows and the bytes of one format.
@@ -42,8 +43,8 @@ type Codec struct {
 // codecs is the table of formats. Sizes of blocks come from gguf.
 var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeF32, decode: decodeF32, encode: encodeF32, exponent: 0x7f800000_7f800000},
-	{Type: gguf.TypeF16, decode: decodeF16, encode: encodeF16, halfs: []int{0}, exponent: 0x7c00_7c00_7c00_7c00},
-	{Type: gguf.TypeBF16, decode: decodeBF16, encode: encodeBF16, exponent: 0x7f80_7f80_7f80_7f80},
+	{Type: gguf.TypeF16, decode: vec.FromF16, encode: encodeF16, halfs: []int{0}, exponent: 0x7c00_7c00_7c00_7c00},
+	{Type: gguf.TypeBF16, decode: vec.FromBF16, encode: encodeBF16, exponent: 0x7f80_7f80_7f80_7f80},
 	{Type: gguf.TypeQ4_0, quants: quantGroups{32, false, unpackQ4_0}, encode: encodeQ4_0, wholeRow: true, halfs: []int{0}},
 	{Type: gguf.TypeQ4_1, quants: quantGroups{32, true, unpackQ4_1}, encode: encodeQ4_1, wholeRow: true, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ5_0, quants: quantGroups{32, false, unpackQ5_0}, encode: encodeQ5_0, wholeRow: true, halfs: []int{0}},

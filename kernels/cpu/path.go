@@ -16,7 +16,7 @@ type Path uint8
 // The paths, from the one that every machine has to the fastest.
 const (
 	Scalar Path = iota // plain Go
-	AVX2               // AVX2 and FMA
+	AVX2               // AVX2, FMA and F16C
 	AVX512             // AVX-512 F, BW, DQ and VL
 )
 
@@ -29,7 +29,7 @@ func (p Path) String() string { return pathNames[p] }
 func Paths() []Path {
 	paths := []Path{Scalar}
 	x := &cpu.X86
-	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
+	if x.HasAVX2 && x.HasFMA && x.HasF16C && x.HasBMI2 {
 		paths = append(paths, AVX2)
 		if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
 			paths = append(paths, AVX512)
