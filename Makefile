@@ -1,4 +1,5 @@
-# Everything here needs Go, git and make; demo, parity and bench also need Python 3 with pip.
+# Everything here needs Go, git and make; demo, parity and bench also need Python 3 with pip,
+# test-arm64 needs qemu-aarch64.
 GO          ?= go
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
@@ -8,7 +9,7 @@ CACHE       ?= .cache
 
 export CGO_ENABLED = 0
 
-.PHONY: build demo test race lint generate check-generated cross fuzz parity bench clean
+.PHONY: build demo test test-arm64 race lint generate check-generated cross fuzz parity bench clean
 
 build: ## bin/gguftool
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gguftool ./cmd/gguftool
@@ -20,6 +21,9 @@ test: ## all tests, and those that compute once more in plain Go
 	$(GO) test ./...
 	GGUFTOOL_CPU=scalar $(GO) test -count=1 ./infer
 	$(GO) test -tags purego ./kernels/... ./infer
+
+test-arm64: ## all tests for linux/arm64 under emulation, which needs qemu-aarch64
+	sh scripts/test-arm64.sh
 
 race: ## all tests under the race detector, which needs cgo and a C compiler
 	CGO_ENABLED=1 $(GO) test -race ./...

@@ -10,16 +10,22 @@ import (
 	"testing"
 
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/emulator"
 )
 
 // TestOnlyTheHead describes a model of 100 GB, of which only the head exists: the
 // file is a hole, which is cut off once the model is open. From then on touching
-// tensor data faults.
+// tensor data faults. Under an emulator it is one of 1 GB: qemu 7.2 finds room for
+// a map in memory that it asks to be reserved first.
 func TestOnlyTheHead(t *testing.T) {
+	rows := int64(100_000)
+	if emulator.On() {
+		rows = 1000
+	}
 	s := shard{metadata: bert.shards[0].metadata}
 	for i := range 25 {
 		s.tensors = append(s.tensors, gguf.TensorInfo{
-			Name: fmt.Sprintf("blk.%d.ffn_up.weight", i), Type: gguf.TypeF32, Shape: []int64{10_000, 100_000},
+			Name: fmt.Sprintf("blk.%d.ffn_up.weight", i), Type: gguf.TypeF32, Shape: []int64{10_000, rows},
 		})
 	}
 	path := filepath.Join(t.TempDir(), "large.gguf")
@@ -45,7 +51,7 @@ func TestOnlyTheHead(t *testing.T) {
 		t.Fatal("tensor data can still be read, so this test shows nothing")
 	}
 	r := Describe(f)
-	if r.Totals.Bytes != 100e9 || r.Totals.Parameters != 25e9 || r.Size != size {
+	if r.Totals.Bytes != 25*4*10_000*rows || r.Totals.Parameters != 25*10_000*rows || r.Size != size {
 		t.Errorf("totals are %+v in %d bytes", r.Totals, r.Size)
 	}
 	writeText(t, r, Options{Full: true})

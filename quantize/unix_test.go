@@ -7,11 +7,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/emulator"
 )
 
 // child makes the test binary quantize in.gguf to out.gguf, line by line as
@@ -50,7 +50,7 @@ func TestKill(t *testing.T) {
 	}
 	whole := string(readFile(t, "whole.gguf"))
 	for chunks := range 16 {
-		cmd := exec.Command(os.Args[0])
+		cmd := emulator.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), child+"=1")
 		out, err := cmd.StdoutPipe()
 		if err != nil {

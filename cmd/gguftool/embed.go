@@ -43,7 +43,7 @@ text that is longer than the model's context is an error, or is cut with
 Without --json a vector is a line of numbers.
 
 The fastest instructions that the machine has are used. The environment variable
-GGUFTOOL_CPU chooses others: scalar, avx2 or avx512.
+GGUFTOOL_CPU chooses others: scalar, neon, avx2 or avx512.
 
 ` + textHelp,
 		Example: `  gguftool embed minilm.gguf "a quick brown fox" --json
@@ -58,7 +58,7 @@ GGUFTOOL_CPU chooses others: scalar, avx2 or avx512.
 	f.StringVar(&o.pooling, "pooling", "default", "`KIND` of pooling: default (what the model says), mean, cls or last")
 	f.BoolVar(&o.raw, "raw", false, "do not scale vectors to length 1")
 	f.BoolVar(&o.truncate, "truncate", false, "cut texts that are longer than the context")
-	f.IntVarP(&o.threads, "threads", "t", 0, "`N` threads (default: as many as there are processors)")
+	f.IntVarP(&o.threads, "threads", "t", 0, "`N` threads (default: one for each core)")
 	return cmd
 }
 

@@ -19,7 +19,7 @@ var floors = [][]string{
 }
 
 // testOnly packages may be imported by tests alone.
-var testOnly = []string{"internal/synth", "internal/hostile", "internal/hostilecheckpoint"}
+var testOnly = []string{"internal/emulator", "internal/synth", "internal/hostile", "internal/hostilecheckpoint"}
 
 // peers may not import each other although they share a floor: the command
 // wires them together.

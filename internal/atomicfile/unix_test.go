@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gguftool/gguftool/internal/emulator"
 )
 
 // child names the part that a test plays in a second process of itself.
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 
 func start(t *testing.T, part, dest string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], dest)
+	cmd := emulator.Command(os.Args[0], dest)
 	cmd.Env = append(os.Environ(), child+"="+part)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

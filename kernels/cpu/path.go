@@ -16,11 +16,12 @@ type Path uint8
 // The paths, from the one that every machine has to the fastest.
 const (
 	Scalar Path = iota // plain Go
-	AVX2               // AVX2, FMA and F16C
-	AVX512             // AVX-512 F, BW, DQ and VL
+	NEON               // arm64 NEON (Advanced SIMD)
+	AVX2               // AVX2, FMA, F16C and BMI2
+	AVX512             // that and AVX-512 F, BW, DQ and VL
 )
 
-var pathNames = [...]string{"scalar", "avx2", "avx512"}
+var pathNames = [...]string{"scalar", "neon", "avx2", "avx512"}
 
 // String returns the name of p, as in "avx2".
 func (p Path) String() string { return pathNames[p] }
@@ -28,6 +29,9 @@ func (p Path) String() string { return pathNames[p] }
 // Paths returns the paths that this machine has, the fastest last.
 func Paths() []Path {
 	paths := []Path{Scalar}
+	if hasNEON {
+		paths = append(paths, NEON)
+	}
 	x := &cpu.X86
 	if x.HasAVX2 && x.HasFMA && x.HasF16C && x.HasBMI2 {
 		paths = append(paths, AVX2)

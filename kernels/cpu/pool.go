@@ -15,16 +15,20 @@ type Pool struct {
 	workers int
 }
 
-// NewPool returns a pool of the given number of workers. Where threads is below
-// one it is GOMAXPROCS, which follows the processors and, in a container, the
-// CPU quota; more workers than GOMAXPROCS would only wait for each other, so it
-// is also the most that a pool has.
+// NewPool returns a pool of the given number of workers. More of them than
+// GOMAXPROCS, which follows the processors and, in a container, the CPU quota,
+// would only wait for each other, so that is the most that a pool has. Where
+// threads is below one, it has no more than PhysicalCores either: two threads of
+// a core share the multipliers that one of them keeps busy.
 func NewPool(threads int) *Pool {
-	most := runtime.GOMAXPROCS(0)
-	if threads < 1 || threads > most {
-		threads = most
+	return &Pool{workers: poolSize(threads, runtime.GOMAXPROCS(0), PhysicalCores())}
+}
+
+func poolSize(threads, procs, cores int) int {
+	if threads < 1 {
+		return min(procs, cores)
 	}
-	return &Pool{workers: threads}
+	return min(threads, procs)
 }
 
 // Workers returns the number of workers of p.

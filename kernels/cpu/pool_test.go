@@ -18,7 +18,18 @@ func withProcs(t *testing.T, n int) {
 
 func TestWorkers(t *testing.T) {
 	withProcs(t, 4)
-	for _, c := range []struct{ threads, want int }{{-1, 4}, {0, 4}, {1, 1}, {3, 3}, {4, 4}, {5, 4}, {1 << 30, 4}} {
+	for _, c := range []struct{ threads, procs, cores, want int }{
+		{0, 4, 4, 4}, {-1, 4, 4, 4},
+		{0, 8, 4, 4}, {-1, 8, 4, 4}, // two threads a core
+		{0, 3, 4, 3}, {0, 1, 64, 1}, // a quota, or GOMAXPROCS by hand
+		{1, 8, 4, 1}, {5, 8, 4, 5}, {8, 8, 4, 8}, {9, 8, 4, 8}, {1 << 30, 8, 4, 8}, {5, 4, 8, 4},
+	} {
+		if got := poolSize(c.threads, c.procs, c.cores); got != c.want {
+			t.Errorf("%d threads on %d processors and %d cores: %d workers, want %d", c.threads, c.procs, c.cores, got, c.want)
+		}
+	}
+	own := min(4, PhysicalCores())
+	for _, c := range []struct{ threads, want int }{{-1, own}, {0, own}, {1, 1}, {3, 3}, {4, 4}, {5, 4}, {1 << 30, 4}} {
 		if got := NewPool(c.threads).Workers(); got != c.want {
 			t.Errorf("NewPool(%d) has %d workers, want %d", c.threads, got, c.want)
 		}

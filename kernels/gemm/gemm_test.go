@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -65,10 +66,59 @@ func onEachPath(t *testing.T, test func(t *testing.T, path cpu.Path)) {
 // sizes go around the multiples of the panel and of the columns taken at once.
 var sizes = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65}
 
-// Each element of a product is the sum in index order, in plain Go to the bit.
+// fma returns a·b + c in float32, rounded once: the float64 sum of the product,
+// which is exact, is made odd where it is not, so that it lies on no border that
+// rounding to float32 could be misled by.
+func fma(a, b, c float32) float32 {
+	product, addend := float64(a)*float64(b), float64(c)
+	sum := product + addend
+	part := sum - product // what sum has of the addend; the rest of it is lost
+	if lost := (product - (sum - part)) + (addend - part); lost != 0 && math.Float64bits(sum)&1 == 0 {
+		if (lost > 0) == (sum > 0) {
+			sum = math.Float64frombits(math.Float64bits(sum) + 1)
+		} else {
+			sum = math.Float64frombits(math.Float64bits(sum) - 1)
+		}
+	}
+	return float32(sum)
+}
+
+// Against arithmetic without rounding, beside the borders of float32 too, where
+// rounding to float64 first goes wrong.
+func TestFMA(t *testing.T) {
+	cases := [][3]float32{{2, 3, 4}, {0, 1, 0}, {1 + 0x1p-23, 1 + 0x1p-23, -1 - 0x1p-22}}
+	for _, a := range []float32{1 + 0x1p-23, -1 - 0x1p-23} {
+		for _, b := range []float32{1 - 0x1p-23, 1, 1 + 0x1p-23} {
+			for _, c := range []float32{1, 1 + 0x1p-23, 1 - 0x1p-24, -1, -1 - 0x1p-23} {
+				cases = append(cases, [3]float32{a, b * 0x1p-24, c})
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(5, 2))
+	for range 1000 {
+		cases = append(cases, [3]float32{rng.Float32() - 0.5, rng.Float32() - 0.5, rng.Float32() - 0.5})
+	}
+	twice := 0
+	for _, v := range cases {
+		exact := new(big.Float).SetPrec(300).Mul(big.NewFloat(float64(v[0])), big.NewFloat(float64(v[1])))
+		want, _ := exact.Add(exact, big.NewFloat(float64(v[2]))).Float32()
+		if got := fma(v[0], v[1], v[2]); got != want {
+			t.Errorf("%g·%g + %g is %g, want %g", v[0], v[1], v[2], got, want)
+		}
+		if float32(float64(v[0])*float64(v[1])+float64(v[2])) != want {
+			twice++
+		}
+	}
+	if twice == 0 {
+		t.Error("no case tells one rounding from two")
+	}
+}
+
+// Each element of a product is the sum in index order, to the bit: of rounded
+// products in plain Go, of fused multiply-adds in the assembly of any machine.
 func TestMulIsReference(t *testing.T) { onEachPath(t, testMulIsReference) }
 
-func testMulIsReference(t *testing.T, path cpu.Path) {
+func testMulIsReference(t *testing.T, _ cpu.Path) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, rows := range []int{0, 1, 2, 3, 5, 6, 7, 12, 13, 25} {
 		for _, inputs := range sizes {
@@ -82,16 +132,21 @@ func testMulIsReference(t *testing.T, path cpu.Path) {
 				checkDst()
 				for i := range rows {
 					for j := range outputs {
-						var sum float32
+						var sum, fused float32
 						var exact, size float64
 						for k := range inputs {
 							sum += float32(x.Row(i)[k] * w.Row(j)[k])
+							fused = fma(x.Row(i)[k], w.Row(j)[k], fused)
 							exact += float64(x.Row(i)[k]) * float64(w.Row(j)[k])
 							size += math.Abs(float64(x.Row(i)[k]) * float64(w.Row(j)[k]))
 						}
 						got := dst.Row(i)[j]
-						if path == cpu.Scalar && got != sum {
-							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, sum)
+						want := sum
+						if len(active.tiles) > 0 {
+							want = fused
+						}
+						if got != want {
+							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, want)
 						}
 						if err := math.Abs(float64(got) - exact); err > float64(inputs)*0x1p-24*size {
 							t.Fatalf("(%d, %d) x (%d, %d): element %d, %d is %v, want %v", rows, inputs, inputs, outputs, i, j, got, exact)

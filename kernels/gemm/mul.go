@@ -40,7 +40,8 @@ const (
 //
 // A sum is within inputs·2⁻²⁴·Σ |x[i][k]·weights[j][k]| of the exact one. The
 // paths of package cpu differ within that bound: products are rounded before
-// they are added in plain Go, and fused with the addition in assembly.
+// they are added in plain Go, and fused with the addition in the assembly of
+// any machine.
 func Mul(p *cpu.Pool, dst, x View, m *Matrix, ep Epilogue) {
 	dst.check()
 	x.check()

@@ -11,8 +11,8 @@
 //
 // Every element of a product is summed by itself, over the inputs in ascending
 // order. It therefore depends on its own row and column only: not on the rows
-// around it, nor on the number of workers. The sums of different paths, plain Go
-// and the assembly for some machines, differ in their rounding.
+// around it, nor on the number of workers. The assembly of all machines gives the
+// same bits; plain Go differs in its rounding.
 package gemm
 
 import "fmt"
