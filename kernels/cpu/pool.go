@@ -13,6 +13,7 @@ import (
 // once. A nil Pool has one worker, the caller.
 type Pool struct {
 	workers int
+	crew    *crew // nil: goroutines are begun for each loop
 }
 
 // NewPool returns a pool of the given number of workers. More of them than
@@ -63,7 +64,6 @@ func (p *Pool) Try(n int, f func(worker, i int) error) error {
 	}
 	var (
 		next     atomic.Int64
-		wg       sync.WaitGroup
 		mu       sync.Mutex
 		failedAt = math.MaxInt
 		failure  error
@@ -85,6 +85,11 @@ func (p *Pool) Try(n int, f func(worker, i int) error) error {
 			}
 		}
 	}
+	if p.crew != nil {
+		p.crew.run(p.workers, work)
+		return failure
+	}
+	var wg sync.WaitGroup
 	for worker := 1; worker < workers; worker++ {
 		wg.Go(func() { work(worker) })
 	}
