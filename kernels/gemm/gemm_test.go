@@ -47,7 +47,7 @@ func randomView(t *testing.T, rng *rand.Rand, rows, cols int) (v View, check fun
 
 func packRows(t *testing.T, p *cpu.Pool, w View) *Matrix {
 	t.Helper()
-	m, err := Pack(p, w.Rows, w.Cols, func(dst []float32, i int) error { copy(dst, w.Row(i)); return nil })
+	m, err := Pack(p, w.Rows, w.Cols, func(_ []float32, from, to int) (View, error) { return w.Part(from, to, 0, w.Cols), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,9 @@ func testMulIsTheSameInAnyCompany(t *testing.T, _ cpu.Path) {
 }
 
 // A matrix that is packed again holds nothing of what it held before.
-func TestPackRowsAndColumns(t *testing.T) {
+func TestPackRowsAndColumns(t *testing.T) { onEachPath(t, testPackRowsAndColumns) }
+
+func testPackRowsAndColumns(t *testing.T, _ cpu.Path) {
 	rng := rand.New(rand.NewPCG(4, 2))
 	var byRows, byColumns Matrix
 	for range 300 {
@@ -272,14 +274,14 @@ func TestPackRowsAndColumns(t *testing.T) {
 func TestPackError(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	for threads := 1; threads <= 4; threads++ {
-		m, err := Pack(cpu.NewPool(threads), 200, 3, func(_ []float32, i int) error {
-			if i%50 == 49 {
-				return fmt.Errorf("row %d", i)
+		m, err := Pack(cpu.NewPool(threads), 200, 3, func(buf []float32, from, to int) (View, error) {
+			if from >= 48 {
+				return View{}, fmt.Errorf("row %d", from)
 			}
-			return nil
+			return Dense(buf, to-from, 3), nil
 		})
-		if m != nil || err == nil || err.Error() != "row 49" {
-			t.Errorf("%d workers: matrix %v, error %v, want the error of row 49", threads, m, err)
+		if m != nil || err == nil || err.Error() != "row 48" {
+			t.Errorf("%d workers: matrix %v, error %v, want the error of row 48", threads, m, err)
 		}
 	}
 }

@@ -14,29 +14,28 @@ const panelCols = 16
 type Matrix struct {
 	outputs, inputs int
 	panels          []float32 // (⌈outputs/16⌉, inputs, 16), missing columns are zero
+	spare           []float32 // scratch memory for the last panel
 }
 
-// Pack returns weights of the given shape. row stores row i of the weights, the
-// inputs of output i, in dst; rows are asked for once each, by several workers
-// at a time. An error of row ends the packing; it is that of the lowest row that
-// failed.
-func Pack(p *cpu.Pool, outputs, inputs int, row func(dst []float32, i int) error) (*Matrix, error) {
+// Pack returns weights of the given shape. rows returns rows from ≤ i < to of
+// the weights, each the inputs of an output; buf has room for them and may be
+// what it returns. It is asked for at most 16 rows at a time, for each once, by
+// several workers. An error of rows ends the packing; it is that of the lowest
+// rows that failed.
+func Pack(p *cpu.Pool, outputs, inputs int, rows func(buf []float32, from, to int) (View, error)) (*Matrix, error) {
 	m := new(Matrix)
 	m.resize(outputs, inputs)
-	rows := make([][]float32, p.Workers()) // a buffer for each worker that gets work
+	buffers := make([][]float32, p.Workers()) // a buffer for each worker that gets work
 	err := p.Try(m.panelCount(), func(worker, i int) error {
-		if rows[worker] == nil {
-			rows[worker] = make([]float32, inputs)
+		if buffers[worker] == nil {
+			buffers[worker] = make([]float32, panelCols*inputs)
 		}
-		panel := m.panel(i)
-		for j := range m.width(i) {
-			if err := row(rows[worker], i*panelCols+j); err != nil {
-				return err
-			}
-			for k, v := range rows[worker] {
-				panel[k*panelCols+j] = v
-			}
+		from, width := i*panelCols, m.width(i)
+		w, err := rows(buffers[worker][:width*inputs], from, from+width)
+		if err != nil {
+			return err
 		}
+		m.packPanel(i, w)
 		return nil
 	})
 	if err != nil {
@@ -51,11 +50,35 @@ func (m *Matrix) PackRows(w View) {
 	w.check()
 	m.resize(w.Rows, w.Cols)
 	for i := range m.panelCount() {
-		panel := m.panel(i)
-		for j := range m.width(i) {
-			for k, v := range w.Row(i*panelCols + j) {
-				panel[k*panelCols+j] = v
+		from := i * panelCols
+		m.packPanel(i, w.Part(from, from+m.width(i), 0, w.Cols))
+	}
+}
+
+// packPanel stores rows, as many as panel i has columns in use.
+func (m *Matrix) packPanel(i int, rows View) {
+	if rows.Cols == 0 {
+		return
+	}
+	panel, done := m.panel(i), 0
+	if active.transpose != nil {
+		if rows.Rows < panelCols {
+			m.spare = slices.Grow(m.spare[:0], panelCols*rows.Cols)[:panelCols*rows.Cols]
+			full := Dense(m.spare, panelCols, rows.Cols)
+			for r := range panelCols {
+				if r < rows.Rows {
+					copy(full.Row(r), rows.Row(r))
+				} else {
+					clear(full.Row(r))
+				}
 			}
+			rows = full
+		}
+		done = active.transpose(panel, rows.Data, rows.Stride, rows.Cols)
+	}
+	for r := range rows.Rows {
+		for k, v := range rows.Row(r)[done:] {
+			panel[(done+k)*panelCols+r] = v
 		}
 	}
 }

@@ -5,6 +5,7 @@ import "github.com/gguftool/gguftool/kernels/cpu"
 //go:generate go -C ../_gen run ./gemm -kernels f32 -out ../gemm/tile_amd64.s -stubs ../gemm/tile_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels int8 -out ../gemm/int8_amd64.s -stubs ../gemm/int8_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels quantize -out ../gemm/quantize_amd64.s -stubs ../gemm/quantize_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels transpose -out ../gemm/transpose_amd64.s -stubs ../gemm/transpose_stubs_amd64.go -pkg gemm
 
 // A tile computes some rows and columns of a product in registers. In words of
 // mulTile, for r and j < cols:
@@ -30,6 +31,10 @@ type kernel struct {
 
 	int8Rows, int8Panels int
 	int8Tiles            map[int][][]int8Tile // by group, [rows-1][panels-1]; nil for plain Go
+
+	// transpose is nil or fills a panel from its first inputs, as many as it
+	// returns: dst[k*16+r] = src[r*stride+k] for 16 rows r.
+	transpose func(dst, src []float32, stride, inputs int) int
 
 	quantize func(a *Activations, x []float32, q []byte, scales, zeros, sums []float32)
 }

@@ -23,6 +23,13 @@ func kernelOf(p cpu.Path) kernel {
 			{tileAVX512x12x16, tileAVX512x12x32},
 		}
 		k.quantize = quantizeInFours
+		k.transpose = func(dst, src []float32, stride, inputs int) int {
+			squares := inputs / 16
+			if squares > 0 {
+				transposeAVX512(squares, &src[0], 4*stride, &dst[0])
+			}
+			return 16 * squares
+		}
 		k.int8Rows, k.int8Panels, k.int8Tiles = 6, 2, map[int][][]int8Tile{
 			32: {
 				{int8VNNI1x16g32, int8VNNI1x32g32},
@@ -44,6 +51,14 @@ func kernelOf(p cpu.Path) kernel {
 	case cpu.AVX2:
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
 			{tileAVX2x1x16}, {tileAVX2x2x16}, {tileAVX2x3x16}, {tileAVX2x4x16}, {tileAVX2x5x16}, {tileAVX2x6x16},
+		}
+		k.transpose = func(dst, src []float32, stride, inputs int) int {
+			squares := inputs / 8
+			if squares > 0 {
+				transposeAVX2(squares, &src[0], 4*stride, &dst[0])
+				transposeAVX2(squares, &src[8*stride], 4*stride, &dst[8])
+			}
+			return 8 * squares
 		}
 	}
 	return k

@@ -1,5 +1,5 @@
 // Command gemm generates the assembly of kernels/gemm: the micro-kernels of one
-// element type, or the quantization of activations. Run it with "make generate".
+// element type, the quantization of activations or the packing of weights. Run it with "make generate".
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	what := flag.String("kernels", "", "f32, int8 or quantize")
+	what := flag.String("kernels", "", "f32, int8, quantize or transpose")
 	flag.Parse()
 	ConstraintExpr("!purego")
 	switch *what {
@@ -34,6 +34,9 @@ func main() {
 		}
 	case "quantize":
 		quantizeAVX512()
+	case "transpose":
+		transposeAVX512()
+		transposeAVX2()
 	default:
 		log.Fatalf("unknown kernels %q", *what)
 	}
