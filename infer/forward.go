@@ -2,7 +2,6 @@ package infer
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"github.com/gguftool/gguftool/kernels/cpu"
@@ -20,15 +19,16 @@ type session struct {
 	pool    *cpu.Pool // nil: runs on the caller's goroutine
 	observe Observer  // or nil
 
-	x, qkv, att, up []float32  // the buffers of forward
+	spans           []span
+	x, qkv, att, up []float32 // the buffers of forward
+	quants          gemm.Activations
 	scratch         []*scratch // one for each worker of pool
 }
 
 // scratch is the memory of one worker.
 type scratch struct {
-	row         []byte
-	keys, vals  gemm.Matrix
-	scoreMemory []float32
+	row []byte
+	attention
 }
 
 // A span is the place of a text among the concatenated tokens: from ≤ i < to.
@@ -39,12 +39,10 @@ type span struct{ from, to int }
 // session until its next use.
 func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.View, error) {
 	c, w := &m.config, m.weights
-	var (
-		spans  []span
-		tokens int
-	)
+	tokens := 0
+	s.spans = s.spans[:0]
 	for _, ids := range texts {
-		spans = append(spans, span{tokens, tokens + len(ids)})
+		s.spans = append(s.spans, span{tokens, tokens + len(ids)})
 		tokens += len(ids)
 	}
 	for len(s.scratch) < s.pool.Workers() {
@@ -55,7 +53,7 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 	att := buffer(&s.att, tokens, c.width)   // (tokens, heads * head_size)
 	up := buffer(&s.up, tokens, c.hidden)    // (tokens, hidden)
 
-	if err := m.embed(s, x, texts, spans); err != nil {
+	if err := m.embed(s, x, texts); err != nil {
 		return x, err
 	}
 	for i := range w.layers {
@@ -66,7 +64,7 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 
 		// Attention: every token takes from the tokens of its text.
 		s.mul(qkv, x, l.qkv, gemm.Epilogue{})
-		s.attend(att, qkv, spans, c.heads)
+		s.attend(att, qkv, c.heads)
 		s.mul(x, att, l.attnOut, gemm.Epilogue{Add: true})
 		s.normalize(x, l.attnOutNorm, c.epsilon)
 
@@ -80,11 +78,11 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 
 // embed stores in x the sum of what is known of each token: its own row, that
 // of its type, that of its position in the text.
-func (m *Model) embed(s *session, x gemm.View, texts [][]int32, spans []span) error {
+func (m *Model) embed(s *session, x gemm.View, texts [][]int32) error {
 	c, w := &m.config, m.weights
 	err := s.pool.Try(len(texts), func(worker, t int) error {
 		for i, id := range texts[t] {
-			row := x.Row(spans[t].from + i)
+			row := x.Row(s.spans[t].from + i)
 			if err := w.tokens.row(row, int64(id), &s.scratch[worker].row); err != nil {
 				return err
 			}
@@ -103,39 +101,6 @@ func (m *Model) embed(s *session, x gemm.View, texts [][]int32, spans []span) er
 	return err
 }
 
-// attend computes, for each text and head by itself,
-//
-//	att = softmax(q·kᵀ / √head_size) · v
-//
-// Scores are held for a block of queries at a time, so that memory is linear in
-// the length of a text.
-func (s *session) attend(att, qkv gemm.View, spans []span, heads int) {
-	const queryBlock = 32
-	var (
-		width = att.Cols
-		size  = width / heads
-		scale = float32(1 / math.Sqrt(float64(size)))
-	)
-	s.pool.Each(len(spans)*heads, func(worker, i int) {
-		t, left, b := spans[i/heads], i%heads*size, s.scratch[worker]
-		head := func(which int) gemm.View { // (tokens of the text, head_size)
-			return qkv.Part(t.from, t.to, which*width+left, which*width+left+size)
-		}
-		q := head(0)
-		b.keys.PackRows(head(1))
-		b.vals.PackColumns(head(2))
-		for from := 0; from < q.Rows; from += queryBlock {
-			to := min(from+queryBlock, q.Rows)
-			scores := buffer(&b.scoreMemory, to-from, q.Rows) // (queries, tokens of the text)
-			gemm.Mul(nil, scores, q.Part(from, to, 0, size), &b.keys, gemm.Epilogue{})
-			for r := range scores.Rows {
-				vec.Softmax(scores.Row(r), scale)
-			}
-			gemm.Mul(nil, att.Part(t.from+from, t.from+to, left, left+size), scores, &b.vals, gemm.Epilogue{})
-		}
-	})
-}
-
 // mul stores x·l, with its bias, in dst after the epilogue.
 func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
 	if s.observe != nil {
@@ -143,12 +108,58 @@ func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
 			s.observe(name, x.Data, x.Rows, x.Cols)
 		}
 	}
-	ep.Bias = l.bias
-	gemm.Mul(s.pool, dst, x, l.weights, ep)
+	if l.format != nil {
+		s.quantize(x, l.format)
+	}
+	for i := range l.products {
+		p := &l.products[i]
+		out := dst.Part(0, dst.Rows, p.left, p.right)
+		if p.floats != nil {
+			ep.Bias = p.bias
+			gemm.Mul(s.pool, out, x, p.floats, ep)
+			continue
+		}
+		if !s.quants.Fits(p.quantized) {
+			s.quantize(x, p.quantized)
+		}
+		ep.Bias = nil
+		gemm.MulQuantized(s.pool, out, &s.quants, p.quantized, ep)
+	}
+}
+
+func (s *session) quantize(x gemm.View, m *gemm.Quantized) {
+	s.quants.Resize(x.Rows, m)
+	if s.pool.Workers() == 1 {
+		for i := range x.Rows {
+			s.quants.QuantizeRow(i, x.Row(i))
+		}
+		return
+	}
+	s.eachRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			s.quants.QuantizeRow(i, x.Row(i))
+		}
+	})
 }
 
 func (s *session) normalize(x gemm.View, n *norm, epsilon float32) {
-	s.pool.Each(x.Rows, func(_, i int) { vec.LayerNorm(x.Row(i), n.weight, n.bias, epsilon) })
+	if s.pool.Workers() == 1 {
+		for i := range x.Rows {
+			vec.LayerNorm(x.Row(i), n.weight, n.bias, epsilon)
+		}
+		return
+	}
+	s.eachRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			vec.LayerNorm(x.Row(i), n.weight, n.bias, epsilon)
+		}
+	})
+}
+
+// eachRows divides rows among the workers, a few pieces for each.
+func (s *session) eachRows(rows int, f func(from, to int)) {
+	pieces := min(rows, 4*s.pool.Workers())
+	s.pool.Each(pieces, func(_, i int) { f(i*rows/pieces, (i+1)*rows/pieces) })
 }
 
 // buffer returns a matrix in memory, which grows as needed. Its content is

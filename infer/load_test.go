@@ -153,7 +153,7 @@ func TestEveryFormat(t *testing.T) {
 				}
 				return w
 			}
-			got := embed(t, s.load(t, nil), batch, nil)
+			got := embed(t, s.load(t, &Options{Precision: PrecisionF32}), batch, nil)
 			want := embed(t, decoded.load(t, nil), batch, nil)
 			for i := range batch {
 				if !slices.Equal(got[i], want[i]) {
@@ -161,6 +161,21 @@ func TestEveryFormat(t *testing.T) {
 				}
 				if c := cosine(got[i], plain[i]); c < 0.5 {
 					t.Errorf("text %d: cosine %.3f to the weights before encoding", i, c)
+				}
+			}
+			if group, _ := codec.QuantGroup(); group == 0 {
+				if _, err := Load(s.open(t, nil), &Options{Precision: PrecisionInt8}); !isUnsupported(err) {
+					t.Errorf("int8 gives %v, want unsupported", err)
+				}
+				return
+			}
+			bytes := s.load(t, &Options{Precision: PrecisionInt8})
+			if bytes.Precision() != PrecisionInt8 {
+				t.Errorf("precision %v, want int8", bytes.Precision())
+			}
+			for i, v := range embed(t, bytes, batch, nil) {
+				if c := cosine(v, want[i]); c < 0.9997 || c == 1 {
+					t.Errorf("text %d: int8 has a cosine of %.6f to f32", i, c)
 				}
 			}
 		})
@@ -315,4 +330,9 @@ func valueOf(typ gguf.ValueType, bits uint64, str string) gguf.Value {
 		return gguf.ValueOf(math.Float64frombits(bits))
 	}
 	return gguf.ValueOf(bits)
+}
+
+func isUnsupported(err error) bool {
+	_, ok := errors.AsType[*fault.UnsupportedError](err)
+	return ok
 }

@@ -9,16 +9,18 @@ import (
 
 // Options change how a model is run. The zero value is the default.
 type Options struct {
-	Threads int // workers, at most GOMAXPROCS; 0 means one for each core, see cpu.NewPool
+	Threads   int       // workers, at most GOMAXPROCS; 0 means one for each physical core
+	Precision Precision // of the matrix products
 }
 
 // A Model computes vectors. Several goroutines may use it at once.
 type Model struct {
-	config   config
-	weights  *weights
-	pool     *cpu.Pool
-	closing  []int32   // ids of tokens that end a text
-	sessions sync.Pool // of *session
+	config    config
+	weights   *weights
+	precision Precision
+	pool      *cpu.Pool
+	closing   []int32   // ids of tokens that end a text
+	sessions  sync.Pool // of *session
 }
 
 // Load reads the model in f, which must stay open as long as the model is used.
@@ -39,11 +41,15 @@ func Load(f *gguf.File, o *Options) (*Model, error) {
 		return nil, err
 	}
 	pool := cpu.NewPool(o.Threads)
-	w, err := loadWeights(f, &c, pool)
+	precision, err := choosePrecision(f, o.Precision)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{config: c, weights: w, pool: pool}
+	w, err := loadWeights(f, &c, pool, precision)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{config: c, weights: w, pool: pool, precision: precision}
 	for _, key := range []string{"tokenizer.ggml.seperator_token_id", "tokenizer.ggml.eos_token_id"} {
 		if id, ok := f.Metadata.Int(key); ok && id >= 0 && id < int64(c.vocab) {
 			m.closing = append(m.closing, int32(id))
@@ -57,6 +63,9 @@ func (m *Model) Dimensions() int { return m.config.width }
 
 // ContextLength returns the most tokens that a text may have.
 func (m *Model) ContextLength() int { return m.config.context }
+
+// Precision returns the precision of the matrix products, f32 or int8.
+func (m *Model) Precision() Precision { return m.precision }
 
 // Pooling returns the pooling that the file, or else the architecture, chooses.
 func (m *Model) Pooling() Pooling { return m.config.pooling }

@@ -34,14 +34,6 @@ type layer struct {
 	outNorm     *norm
 }
 
-// A linear is a product and its bias. It may hold several tensors that share an
-// input, whose outputs stand side by side.
-type linear struct {
-	names   []string // of the weights in the file
-	weights *gemm.Matrix
-	bias    []float32 // (outputs)
-}
-
 // A norm is the scale and shift after a LayerNorm.
 type norm struct {
 	weight []float32 // (width)
@@ -69,8 +61,8 @@ func (t *table) row(dst []float32, i int64, buf *[]byte) error {
 
 // loadWeights reads, checks and packs the tensors that c asks for. Where the
 // size of the vocabulary is unknown, it is set to that of the embeddings.
-func loadWeights(f *gguf.File, c *config, p *cpu.Pool) (*weights, error) {
-	l := &loader{file: f, pool: p, read: map[string]bool{}}
+func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*weights, error) {
+	l := &loader{file: f, pool: p, precision: precision, read: map[string]bool{}}
 	w := new(weights)
 	if t := f.Tensor("token_embd.weight"); c.vocab == 0 && t != nil {
 		c.vocab = int(min(t.Rows(), maxSize))
@@ -89,16 +81,16 @@ func loadWeights(f *gguf.File, c *config, p *cpu.Pool) (*weights, error) {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
 		var qkv *linear
 		if f.Tensor(name("attn_qkv.weight")) != nil {
-			qkv = l.linear(c.width, part{name("attn_qkv"), 3 * c.width})
+			qkv = l.linear(c.width, gemm.Identity, part{name("attn_qkv"), 3 * c.width})
 		} else {
-			qkv = l.linear(c.width, part{name("attn_q"), c.width}, part{name("attn_k"), c.width}, part{name("attn_v"), c.width})
+			qkv = l.linear(c.width, gemm.Identity, part{name("attn_q"), c.width}, part{name("attn_k"), c.width}, part{name("attn_v"), c.width})
 		}
 		w.layers = append(w.layers, layer{
 			qkv:         qkv,
-			attnOut:     l.linear(c.width, part{name("attn_output"), c.width}),
+			attnOut:     l.linear(c.width, gemm.Identity, part{name("attn_output"), c.width}),
 			attnOutNorm: l.norm(name("attn_output_norm"), c.width),
-			up:          l.linear(c.width, part{name("ffn_up"), c.hidden}),
-			down:        l.linear(c.hidden, part{name("ffn_down"), c.width}),
+			up:          l.linear(c.width, gemm.Identity, part{name("ffn_up"), c.hidden}),
+			down:        l.linear(c.hidden, c.activation, part{name("ffn_down"), c.width}),
 			outNorm:     l.norm(name("layer_output_norm"), c.width),
 		})
 	}
@@ -109,10 +101,11 @@ func loadWeights(f *gguf.File, c *config, p *cpu.Pool) (*weights, error) {
 // A loader reads tensors. The first error stays in err; after it, methods do
 // nothing.
 type loader struct {
-	file *gguf.File
-	pool *cpu.Pool
-	read map[string]bool // names of tensors
-	err  error
+	file      *gguf.File
+	pool      *cpu.Pool
+	precision Precision       // PrecisionF32 or PrecisionInt8
+	read      map[string]bool // names of tensors
+	err       error
 }
 
 // A part is one tensor of a linear: name.weight and name.bias.
@@ -197,49 +190,6 @@ func (l *loader) rows(t *gguf.Tensor, codec *block.Codec, from, to int64) []floa
 
 func (l *loader) norm(name string, width int) *norm {
 	return &norm{l.values(name+".weight", width), l.values(name+".bias", width)}
-}
-
-// linear packs parts that share an input, in parallel.
-func (l *loader) linear(inputs int, parts ...part) *linear {
-	type source struct {
-		tensor *gguf.Tensor
-		codec  *block.Codec
-		data   []byte
-	}
-	var (
-		lin     linear
-		outputs int
-		sources []source
-	)
-	for _, p := range parts {
-		name := p.name + ".weight"
-		t, codec := l.tensor(name, inputs, p.outputs)
-		bias := l.values(p.name+".bias", p.outputs)
-		if l.err != nil {
-			return nil
-		}
-		data, err := l.file.Data(t, 0, t.Rows(), nil)
-		if err != nil {
-			l.err = err
-			return nil
-		}
-		sources = append(sources, source{t, codec, data})
-		outputs += p.outputs
-		lin.names = append(lin.names, name)
-		lin.bias = append(lin.bias, bias...)
-	}
-	lin.weights, l.err = gemm.Pack(l.pool, outputs, inputs, func(dst []float32, i int) error {
-		at := 0
-		for i >= parts[at].outputs {
-			i -= parts[at].outputs
-			at++
-		}
-		s := sources[at]
-		size := len(s.data) / parts[at].outputs
-		s.codec.Decode(dst, s.data[i*size:(i+1)*size])
-		return l.finite(s.tensor, int64(i), dst)
-	})
-	return &lin
 }
 
 // finite refuses values of t, from the given row on, that would make every

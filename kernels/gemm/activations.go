@@ -29,13 +29,23 @@ type Activations struct {
 }
 
 // Resize prepares a for the given number of rows, which are to be multiplied by
-// m. Products by others of the same shape and kind are possible too.
+// m, and by others that it Fits.
 func (a *Activations) Resize(rows int, m *Quantized) {
 	a.rows, a.inputs, a.format = rows, m.inputs, m.format
 	a.quants = resized(a.quants, rows*a.inputs)
 	a.scales = resized(a.scales, rows*a.inputs/blockInputs)
 	a.commons = resized(a.commons, rows*a.commonInputs(a.inputs))
 }
+
+// Fits reports whether a, once it has its rows, can be multiplied by m.
+func (a *Activations) Fits(m *Quantized) bool {
+	return a.inputs == m.inputs && a.fixed == m.fixed && a.floor == m.floor &&
+		(!m.hasOffsets || a.hasOffsets && a.group == m.group)
+}
+
+// HasOffsets reports whether the weights have offsets: activations that are
+// quantized for weights with offsets fit those without, too.
+func (m *Quantized) HasOffsets() bool { return m.hasOffsets }
 
 func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 

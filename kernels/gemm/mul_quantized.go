@@ -20,7 +20,7 @@ import (
 // integers. The paths of package cpu differ in rounding only, as in Mul.
 func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilogue) {
 	dst.check()
-	if a.inputs != m.inputs || a.format != m.format || dst.Cols != m.outputs || dst.Rows != a.rows {
+	if !a.Fits(m) || dst.Cols != m.outputs || dst.Rows != a.rows {
 		panic(fmt.Sprintf("gemm: product of %d x %d and %d x %d stored in %d x %d",
 			a.rows, a.inputs, m.inputs, m.outputs, dst.Rows, dst.Cols))
 	}
@@ -32,15 +32,26 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 	}
 	panels := m.commons.panelCount()
 	width := active.int8Panels
-	p.Each((panels+width-1)/width, func(_, i int) {
-		from, to := i*width, min((i+1)*width, panels)
-		left, right := from*panelCols, min(to*panelCols, m.outputs)
-		// A stripe of few rows stays in the nearest cache between its two products.
-		for top := 0; top < dst.Rows; top += stripeRows {
-			bottom := min(top+stripeRows, dst.Rows)
-			m.mulStripe(&active, dst.Part(top, bottom, left, right), a, top, from, &ep)
+	if p.Workers() == 1 {
+		for from := 0; from < panels; from += width {
+			m.mulColumns(&active, dst, a, from, min(from+width, panels), &ep)
 		}
+		return
+	}
+	p.Each((panels+width-1)/width, func(_, i int) {
+		m.mulColumns(&active, dst, a, i*width, min((i+1)*width, panels), &ep)
 	})
+}
+
+// mulColumns computes the columns of dst that panels from ≤ i < to give, at most
+// as many as a tile has.
+func (m *Quantized) mulColumns(kern *kernel, dst View, a *Activations, from, to int, ep *Epilogue) {
+	left, right := from*panelCols, min(to*panelCols, m.outputs)
+	// A stripe of few rows stays in the nearest cache between its two products.
+	for top := 0; top < dst.Rows; top += stripeRows {
+		bottom := min(top+stripeRows, dst.Rows)
+		m.mulStripe(kern, dst.Part(top, bottom, left, right), a, top, from, ep)
+	}
 }
 
 // stripeRows is a multiple of the rows of all tiles.
@@ -51,12 +62,12 @@ const stripeRows = 12
 func (m *Quantized) mulStripe(kern *kernel, out View, a *Activations, top, panel int, ep *Epilogue) {
 	add := ep.Add
 	bias := m.bias[panel*panelCols : panel*panelCols+out.Cols]
-	skip, common := 0, m.commons.inputs
+	skip, common, stride := 0, m.commons.inputs, a.commonInputs(a.inputs)
 	if m.fixed {
 		skip = m.inputs / blockInputs // the zeros are in the bias
 	}
 	if skip < common {
-		kern.mulTile(out, View{a.commons[top*common+skip:], out.Rows, common - skip, common}, &m.commons, panel, skip, bias, add)
+		kern.mulTile(out, View{a.commons[top*stride+skip:], out.Rows, common - skip, stride}, &m.commons, panel, skip, bias, add)
 		bias, add = nil, true
 	}
 	kern.mulQuantizedTile(out, a, top, m, panel, bias, add)
