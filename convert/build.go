@@ -305,7 +305,7 @@ func (b *builder) note(s *sentenceModel) {
 		note("sentence-transformers cuts texts off at %d tokens (max_seq_length); the file allows %d", s.maxTokens, n)
 	}
 	if len(s.prompts) > 0 && !b.options.Extras {
-		note("sentence-transformers puts prompts before texts (%q); the file does not have them", slices.Sorted(maps.Keys(s.prompts)))
+		note("sentence-transformers puts prompts before texts (%q); the file does not have them (--extras)", slices.Sorted(maps.Keys(s.prompts)))
 	}
 	var activation string
 	err := b.config.decode(b.config.find([]string{"hidden_act", "activation"}), &activation)

@@ -9,11 +9,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gguftool/gguftool/convert"
+	"github.com/gguftool/gguftool/embedding"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/hostilecheckpoint"
 )
@@ -89,6 +91,10 @@ func TestExtras(t *testing.T) {
 		t.Errorf("normalize is %v, %v", normalize, ok)
 	}
 
+	if _, ok := with.Metadata.Lookup("gguftool.include_prompt"); ok {
+		t.Error("include_prompt is stored although the prompt's tokens are pooled")
+	}
+
 	report, f := run(t, minilm, &convert.Options{Extras: true})
 	if n, _ := f.Metadata.Int("gguftool.max_seq_length"); n != 16 {
 		t.Errorf("max_seq_length is %d", n)
@@ -98,6 +104,32 @@ func TestExtras(t *testing.T) {
 	}
 	if len(report.Dropped) != 3 {
 		t.Errorf("dropped %v", report.Dropped)
+	}
+}
+
+// Whether the tokens of a prompt are pooled is stored with it.
+func TestPromptLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(mxbai)); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"1_Pooling/config.json":             `{"pooling_mode": "mean", "include_prompt": false}`,
+		"config_sentence_transformers.json": `{"prompts": {"query": "query: "}, "default_prompt_name": "query"}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(file)), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, f := run(t, dir, &convert.Options{Extras: true})
+	got, err := embedding.PromptsOf(f.Metadata)
+	want := &embedding.Prompts{Names: []string{"query"}, Texts: []string{"query: "}, Default: "query", Unpooled: true}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	_, f = run(t, dir, nil)
+	if got, err := embedding.PromptsOf(f.Metadata); err != nil || !reflect.DeepEqual(got, new(embedding.Prompts)) {
+		t.Errorf("without extras: %+v, %v", got, err)
 	}
 }
 

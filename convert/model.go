@@ -29,9 +29,8 @@ type Options struct {
 
 	// Extras adds what llama.cpp's converter leaves out of a sentence-transformers
 	// model, where the checkpoint says it: gguftool.max_seq_length (u32, tokens
-	// beyond which the model was not trained), gguftool.normalize (bool),
-	// gguftool.prompt.names and gguftool.prompt.texts (arrays of strings, one
-	// text to put before the input for each task) and gguftool.prompt.default.
+	// beyond which the model was not trained), gguftool.normalize (bool) and what
+	// embedding.Prompts holds, the texts to put before the input for each task.
 	Extras bool
 
 	// Overwrite lets Run replace an existing file.

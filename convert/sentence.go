@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gguftool/gguftool/convert/internal/jsonfile"
+	"github.com/gguftool/gguftool/embedding"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
 )
@@ -25,6 +26,7 @@ type sentenceModel struct {
 	lowerCase     bool              // whether texts are put in lower case before the tokenizer
 	prompts       map[string]string // texts put before the input, by task
 	defaultPrompt string            // the task whose prompt is used where none is asked for
+	promptLeftOut bool              // whether the tokens of a prompt do not count in pooling
 }
 
 // pooling is the value of <architecture>.pooling_type; 0 is not written.
@@ -70,11 +72,9 @@ func readSentenceModel(dir string) (*sentenceModel, error) {
 			if m.Path != "" && !filepath.IsLocal(m.Path) {
 				return nil, fault.Malformed(file, "", "the path %q is outside the model's folder", m.Path)
 			}
-			mode, err := readPooling(filepath.Join(dir, m.Path, "config.json"))
-			if err != nil {
+			if err := s.readPooling(filepath.Join(dir, m.Path, "config.json")); err != nil {
 				return nil, err
 			}
-			s.pooling = mode
 		default:
 			s.lost = append(s.lost, name)
 		}
@@ -83,16 +83,17 @@ func readSentenceModel(dir string) (*sentenceModel, error) {
 }
 
 // readPooling reads the configuration of the pooling module.
-func readPooling(file string) (pooling, error) {
+func (s *sentenceModel) readPooling(file string) error {
 	var fields map[string]any
 	switch ok, err := readOptional(file, &fields); {
 	case err != nil:
-		return 0, err
+		return err
 	case !ok:
 		e := fault.Malformed(file, "", "modules.json refers to it, but it is missing")
 		e.Hint = "download all files of the model"
-		return 0, e
+		return e
 	}
+	s.promptLeftOut = fields["include_prompt"] == false
 	var modes []string
 	for name, value := range fields {
 		if strings.HasPrefix(name, "pooling_mode_") && value == true {
@@ -105,10 +106,11 @@ func readPooling(file string) (pooling, error) {
 	slices.Sort(modes)
 	for _, m := range poolingModes {
 		if len(modes) == 1 && (modes[0] == m.oldName || modes[0] == m.name) {
-			return m.mode, nil
+			s.pooling = m.mode
+			return nil
 		}
 	}
-	return 0, fault.Unsupported(file, "", "supported are mean, cls and lasttoken, one of them",
+	return fault.Unsupported(file, "", "supported are mean, cls and lasttoken, one of them",
 		"pooling by %s is not supported", orNothing(strings.Join(modes, " and ")))
 }
 
@@ -156,13 +158,11 @@ func readOptional(file string, v any) (ok bool, err error) {
 	return err == nil, err
 }
 
-// Keys that llama.cpp's converter does not write; see Options.Extras.
+// Keys that llama.cpp's converter does not write, besides those of prompts; see
+// Options.Extras.
 const (
-	keyMaxTokens     = "gguftool.max_seq_length"
-	keyNormalize     = "gguftool.normalize"
-	keyPromptNames   = "gguftool.prompt.names"
-	keyPromptTexts   = "gguftool.prompt.texts"
-	keyPromptDefault = "gguftool.prompt.default"
+	keyMaxTokens = "gguftool.max_seq_length"
+	keyNormalize = "gguftool.normalize"
 )
 
 // setExtras writes how sentence-transformers uses the model.
@@ -173,15 +173,13 @@ func (s *sentenceModel) setExtras(md *gguf.Metadata) {
 	if s.pooling != poolingUnsaid {
 		md.Set(keyNormalize, gguf.ValueOf(s.normalize))
 	}
-	if len(s.prompts) == 0 {
-		return
+	prompts := embedding.Prompts{
+		Names:    slices.Sorted(maps.Keys(s.prompts)),
+		Default:  s.defaultPrompt,
+		Unpooled: s.promptLeftOut,
 	}
-	names := slices.Sorted(maps.Keys(s.prompts))
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = s.prompts[name]
+	for _, name := range prompts.Names {
+		prompts.Texts = append(prompts.Texts, s.prompts[name])
 	}
-	md.Set(keyPromptNames, gguf.ArrayOf(names))
-	md.Set(keyPromptTexts, gguf.ArrayOf(texts))
-	setText(md, keyPromptDefault, s.defaultPrompt)
+	prompts.SetMetadata(md)
 }

@@ -1,34 +1,36 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
+	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gguftool/gguftool/embedding"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/internal/texttable"
 	"github.com/gguftool/gguftool/tokenizer"
 )
 
-// batchTexts bounds the texts that are held at a time. It is many, so that texts
-// of all lengths keep all threads busy.
-const batchTexts = 1024
-
 type embedOptions struct {
-	texts    textSource
-	json     bool
-	pooling  string
-	raw      bool
-	truncate bool
-	threads  int
+	texts      textSource
+	prompt     promptOptions
+	vectors    vectorOptions
+	pooling    string
+	raw        bool
+	dimensions int
+	similarity bool
+	truncate   bool
+	precision  string
+	threads    int
+	stats      bool
 }
 
 func newEmbed(set *settings) *cobra.Command {
@@ -40,143 +42,244 @@ func newEmbed(set *settings) *cobra.Command {
 text that is longer than the model's context is an error, or is cut with
 --truncate, which is reported.
 
-Without --json a vector is a line of numbers.
+` + textHelp + `
+
+Formats of the output:
+  text   a line of numbers for each text
+  table  number of tokens, first numbers of the vector and beginning of the text
+  json   one object with all vectors (docs/json.md)
+  jsonl  one object a line
+  npy    a NumPy array, one row for each text; into a pipe it comes at the end
+  f32    32-bit floats and nothing else, little-endian
+
+The file may have prompts, which go before a text: convert --extras stores those
+of the checkpoint. A default prompt is used unless another or --no-prompt is
+given.
 
 The fastest instructions that the machine has are used. The environment variable
-GGUFTOOL_CPU chooses others: scalar, neon, avx2 or avx512.
-
-` + textHelp,
+GGUFTOOL_CPU chooses others: scalar, neon, avx2 or avx512.`,
 		Example: `  gguftool embed minilm.gguf "a quick brown fox" --json
   gguftool embed minilm.gguf --input texts.txt > vectors.txt
+  gguftool embed minilm.gguf --input docs.jsonl --field body -o vectors.npy
+  gguftool embed e5.gguf --prompt query "who wrote faust" --format table
+  gguftool embed minilm.gguf --similarity cat dog carburettor
   cat texts.txt | gguftool embed minilm.gguf -`,
 		Args: between(1, -1, "a model and texts"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, set, args[0], args[1:]) },
 	}
 	o.texts.addFlags(cmd)
+	o.prompt.addFlags(cmd)
+	o.vectors.addFlags(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.pooling, "pooling", "default", "`KIND` of pooling: default (what the model says), mean, cls or last")
 	f.BoolVar(&o.raw, "raw", false, "do not scale vectors to length 1")
+	f.IntVar(&o.dimensions, "dimensions", 0, "keep the first `N` numbers of each vector, for models that are trained for it (Matryoshka)")
+	f.BoolVar(&o.similarity, "similarity", false, "print the cosines of all pairs of texts instead of the vectors")
 	f.BoolVar(&o.truncate, "truncate", false, "cut texts that are longer than the context")
+	f.StringVar(&o.precision, "precision", "auto", "`PRECISION` to compute in: f32, int8, or auto (the fastest that file and machine allow, see docs/embedding-models.md)")
 	f.IntVarP(&o.threads, "threads", "t", 0, "`N` threads (default: one for each core)")
+	f.BoolVar(&o.stats, "stats", false, "tell texts, tokens and speed in the end, as on a terminal")
 	return cmd
 }
 
 func (o *embedOptions) run(cmd *cobra.Command, set *settings, path string, args []string) error {
-	pooling, err := infer.ParsePooling(o.pooling)
-	if err != nil {
-		return usageError{err}
-	}
-	if o.threads < 0 {
-		return usagef("--threads %d is negative", o.threads)
-	}
-	texts, closeTexts, err := o.texts.open(cmd, args)
+	job, err := o.parse(cmd)
 	if err != nil {
 		return err
 	}
-	defer closeTexts()
+	texts, count, err := o.texts.open(cmd, args)
+	if err != nil {
+		return err
+	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	tok, err := tokenizer.FromGGUF(f.Metadata)
+	if err := o.checkOutput(path); err != nil {
+		return err
+	}
+	out, err := o.vectors.open(cmd)
 	if err != nil {
+		return err
+	}
+	defer out.abort()
+	if job.prompt, err = o.prompt.choose(cmd, set, path, f.Metadata); err != nil {
+		return err
+	}
+	if job.tokenizer, err = tokenizer.FromGGUF(f.Metadata); err != nil {
 		return fault.InFile(err, path)
 	}
-	model, err := infer.Load(f, &infer.Options{Threads: o.threads})
-	if err != nil {
+	if job.model, err = infer.Load(f, &job.load); err != nil {
 		return err
 	}
-	print, done, err := o.printer(cmd.OutOrStdout(), filepath.Base(path), model.Dimensions())
-	if err != nil {
+	if job.dimensions, err = o.keptDimensions(cmd, job.model.Dimensions()); err != nil {
 		return err
 	}
-	eo := &infer.EmbedOptions{Pooling: pooling, Raw: o.raw}
+	head := vectorHead{filepath.Base(path), job.dimensions, job.prompt, job.encoding}
+	if o.similarity {
+		job.out = &similarities{w: out, json: job.format == formatJSON, head: head}
+	} else if job.out, err = newVectorWriter(job.format, out, head); err != nil {
+		return err
+	}
+	stderr := cmd.ErrOrStderr()
+	toPeople := isTerminal(stderr) && !set.quiet
+	bar := newCounter(stderr, toPeople && (o.vectors.toFile() || !isTerminal(cmd.OutOrStdout())), "embedding", count)
+	defer bar.finish()
 	if o.truncate {
-		eo.Truncated = func(text, from, to int) {
+		job.options.Truncated = func(text, from, to int) {
 			if !set.quiet {
-				fmt.Fprintf(cmd.ErrOrStderr(), "text %d: cut from %d to %d tokens\n", text, from, to)
+				bar.clear()
+				fmt.Fprintf(stderr, "text %d: cut from %d to %d tokens\n", text, from, to)
 			}
 		}
 	}
-	for batch, err := range batches(texts, batchTexts) {
+	for batch, err := range batches(cmd.Context(), texts) {
 		if err != nil {
 			return err
 		}
-		if err := embedBatch(cmd.Context(), model, tok, batch, eo, print); err != nil {
-			return err
+		for part := range slices.Chunk(batch, job.step()) {
+			if err := job.embed(cmd.Context(), part); err != nil {
+				return err
+			}
+			bar.update(job.texts, fmt.Sprintf("embedding, %.0f tokens/s", job.speed()))
 		}
-		eo.First += len(batch)
 	}
-	return done()
-}
-
-// embedded is one item of the JSON output.
-type embedded struct {
-	Index     int       `json:"index"`
-	Tokens    int       `json:"tokens"`
-	Embedding []float32 `json:"embedding"`
-}
-
-func embedBatch(ctx context.Context, model *infer.Model, tok *tokenizer.Tokenizer, batch []string, eo *infer.EmbedOptions, print func(embedded) error) error {
-	vectors, tokens, err := model.EmbedTexts(ctx, tok, batch, eo)
-	if _, ok := errors.AsType[*infer.TooLongError](err); ok {
-		return fmt.Errorf("%w (--truncate)", err)
-	}
-	if err != nil {
+	if err := job.out.close(); err != nil {
 		return err
 	}
-	for i, v := range vectors {
-		if err := print(embedded{Index: eo.First + i, Tokens: tokens[i], Embedding: v}); err != nil {
-			return err
+	if err := out.commit(); err != nil {
+		return err
+	}
+	bar.finish()
+	if toPeople || o.stats && !set.quiet {
+		fmt.Fprintln(stderr, job.summary())
+	}
+	return nil
+}
+
+// An embedJob computes and prints the vectors of all texts.
+type embedJob struct {
+	load       infer.Options
+	options    infer.EmbedOptions
+	tokenizer  *tokenizer.Tokenizer
+	model      *infer.Model
+	prompt     string
+	dimensions int // of the vectors that are printed
+	format     vectorFormat
+	encoding   embedding.Encoding
+	out        vectorWriter
+
+	texts, tokens int           // done
+	busy          time.Duration // that this took, from text to vector
+}
+
+// parse turns flags into a job; everything wrong here is wrong usage.
+func (o *embedOptions) parse(cmd *cobra.Command) (*embedJob, error) {
+	var job embedJob
+	var err error
+	job.options.Raw = o.raw
+	if job.options.Pooling, err = infer.ParsePooling(o.pooling); err != nil {
+		return nil, usageError{err}
+	}
+	if job.load.Precision, err = infer.ParsePrecision(o.precision); err != nil {
+		return nil, usagef("--precision: %w", err)
+	}
+	if job.load.Threads = o.threads; o.threads < 0 {
+		return nil, usagef("--threads %d is negative", o.threads)
+	}
+	if err := o.prompt.check(cmd); err != nil {
+		return nil, err
+	}
+	if job.format, job.encoding, err = o.vectors.parse(cmd); err != nil {
+		return nil, err
+	}
+	if !o.similarity {
+		return &job, nil
+	}
+	if job.encoding != embedding.Float32 {
+		return nil, usagef("--similarity compares the vectors as they are computed, without --output-type %s", job.encoding)
+	}
+	if job.format != formatText && job.format != formatTable && job.format != formatJSON {
+		return nil, usagef("--similarity prints a table or JSON, not %s", job.format)
+	}
+	return &job, nil
+}
+
+// checkOutput refuses to replace what is read.
+func (o *embedOptions) checkOutput(model string) error {
+	if !o.vectors.toFile() {
+		return nil
+	}
+	out, err := os.Stat(o.vectors.path)
+	if err != nil || !out.Mode().IsRegular() {
+		return nil
+	}
+	for _, path := range append([]string{model}, o.texts.inputs...) {
+		if in, err := os.Stat(path); err == nil && os.SameFile(in, out) {
+			return usagef("output %s is an input; choose another name", o.vectors.path)
 		}
 	}
 	return nil
 }
 
-// printer returns how to print one vector, and how to end.
-func (o *embedOptions) printer(out io.Writer, model string, dimensions int) (print func(embedded) error, done func() error, err error) {
-	if o.json {
-		lw, err := newListWriter(out, "data", member{"model", model}, member{"dimensions", dimensions})
-		if err != nil {
-			return nil, nil, err
-		}
-		return func(e embedded) error { return lw.add(e) }, lw.close, nil
+// keptDimensions returns the length of the vectors that are printed.
+func (o *embedOptions) keptDimensions(cmd *cobra.Command, all int) (int, error) {
+	if !cmd.Flags().Changed("dimensions") {
+		return all, nil
 	}
-	w := bufio.NewWriterSize(out, 1<<16)
-	var line []byte
-	return func(e embedded) error {
-		line = line[:0]
-		for i, x := range e.Embedding {
-			if i > 0 {
-				line = append(line, ' ')
-			}
-			line = strconv.AppendFloat(line, float64(x), 'g', -1, 32)
-		}
-		_, err := w.Write(append(line, '\n'))
-		return err
-	}, w.Flush, nil
+	if o.dimensions < 1 || o.dimensions > all {
+		return 0, usagef("--dimensions %d: the vectors of this model have 1 to %d", o.dimensions, all)
+	}
+	return o.dimensions, nil
 }
 
-// batches cuts a sequence of texts into slices of at most size.
-func batches(texts iter.Seq2[string, error], size int) iter.Seq2[[]string, error] {
-	return func(yield func([]string, error) bool) {
-		var batch []string
-		for text, err := range texts {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if batch = append(batch, text); len(batch) == size {
-				if !yield(batch, nil) {
-					return
-				}
-				batch = nil
-			}
-		}
-		if len(batch) > 0 {
-			yield(batch, nil)
-		}
+// embed computes and prints the vectors of a batch.
+func (j *embedJob) embed(ctx context.Context, batch []text) error {
+	start := time.Now()
+	inputs := make([]string, len(batch))
+	for i, t := range batch {
+		inputs[i] = j.prompt + t.text
 	}
+	j.options.First = j.texts
+	vectors, tokens, err := j.model.EmbedTexts(ctx, j.tokenizer, inputs, &j.options)
+	if long, ok := errors.AsType[*infer.TooLongError](err); ok {
+		return fmt.Errorf("%s%w (--truncate)", batch[long.Text-j.texts].where(), err)
+	}
+	if err != nil {
+		return err
+	}
+	j.busy += time.Since(start)
+	for i, v := range vectors {
+		if j.dimensions < len(v) {
+			v = embedding.Truncate(v, j.dimensions, !j.options.Raw)
+		}
+		if err := j.out.write(embedded{index: j.texts, tokens: tokens[i], text: batch[i].text, vector: v}); err != nil {
+			return err
+		}
+		j.texts++
+		j.tokens += tokens[i]
+	}
+	return nil
+}
+
+// step returns how many texts to compute at a time, so that there is news about
+// every second. They are no fewer than keep all threads busy.
+func (j *embedJob) step() int {
+	const least = 128
+	if j.texts == 0 {
+		return least
+	}
+	return max(least, int(float64(j.texts)/max(j.busy, time.Microsecond).Seconds()))
+}
+
+// speed returns the tokens in a second.
+func (j *embedJob) speed() float64 {
+	return float64(j.tokens) / max(j.busy, time.Microsecond).Seconds()
+}
+
+// summary tells what was done.
+func (j *embedJob) summary() string {
+	return fmt.Sprintf("texts: %s, tokens: %s, seconds: %.3f, tokens/s: %s, precision: %v", texttable.Grouped(int64(j.texts)),
+		texttable.Grouped(int64(j.tokens)), j.busy.Seconds(), texttable.Grouped(int64(j.speed())), j.model.Precision())
 }

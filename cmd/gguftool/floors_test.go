@@ -12,8 +12,8 @@ import (
 // floors orders the packages of the module: imports point down, or sideways to
 // a package of the same floor that stands to the left in its row.
 var floors = [][]string{
-	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/texttable", "internal/ordered", "gguf"},
-	{"kernels/cpu", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer"},
+	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/npy", "internal/texttable", "internal/ordered", "gguf"},
+	{"kernels/cpu", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding"},
 	{"imatrix", "quantize", "convert", "infer", "inspect"},
 	{"cmd/gguftool"},
 }

@@ -40,3 +40,45 @@ func newProgress(w io.Writer, set *settings, what string) (update func(done, tot
 			}
 		}
 }
+
+// A counter is a bar that shows how many things are done. The zero value shows
+// nothing.
+type counter struct{ bar *progressbar.ProgressBar }
+
+// newCounter returns a bar on w for total things, or an unknown number where
+// total is negative, or one that shows nothing.
+func newCounter(w io.Writer, show bool, what string, total int) *counter {
+	if !show {
+		return new(counter)
+	}
+	return &counter{progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// update shows that done things are done, and what is going on.
+func (c *counter) update(done int, what string) {
+	if c.bar != nil {
+		c.bar.Describe(what)
+		c.bar.Set(done)
+	}
+}
+
+// clear makes room for a message.
+func (c *counter) clear() {
+	if c.bar != nil {
+		c.bar.Clear()
+	}
+}
+
+// finish removes the bar.
+func (c *counter) finish() {
+	if c.bar != nil {
+		c.bar.Finish()
+		c.bar = nil
+	}
+}

@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fails": fails,
+			"size":  size,
 			"synth": synthesize,
 		},
 	})
@@ -45,6 +46,20 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if exit.ExitCode() != want {
 		ts.Fatalf("exit code %d, want %d", exit.ExitCode(), want)
+	}
+}
+
+// size FILE BYTES wants a file of that size.
+func size(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: size FILE BYTES")
+	}
+	want, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Size() != want {
+		ts.Fatalf("%s has %d bytes, want %d", args[0], info.Size(), want)
 	}
 }
 

@@ -45,11 +45,10 @@ type tokenized struct {
 }
 
 func (o *tokenizeOptions) run(cmd *cobra.Command, model string, args []string) error {
-	texts, closeTexts, err := o.texts.open(cmd, args)
+	texts, _, err := o.texts.open(cmd, args)
 	if err != nil {
 		return err
 	}
-	defer closeTexts()
 	f, err := gguf.Open(model)
 	if err != nil {
 		return err
@@ -64,18 +63,20 @@ func (o *tokenizeOptions) run(cmd *cobra.Command, model string, args []string) e
 		return err
 	}
 	index := 0
-	for text, err := range texts {
+	for batch, err := range batches(cmd.Context(), texts) {
 		if err != nil {
 			return err
 		}
-		item := tokenized{Index: index, IDs: tok.Encode(text, o.special), Tokens: []string{}}
-		for _, id := range item.IDs {
-			item.Tokens = append(item.Tokens, tok.Token(id))
+		for _, t := range batch {
+			item := tokenized{Index: index, IDs: tok.Encode(t.text, o.special), Tokens: []string{}}
+			for _, id := range item.IDs {
+				item.Tokens = append(item.Tokens, tok.Token(id))
+			}
+			if err := emit(item); err != nil {
+				return err
+			}
+			index++
 		}
-		if err := emit(item); err != nil {
-			return err
-		}
-		index++
 	}
 	return done()
 }

@@ -69,6 +69,16 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, explain("write", f.dest, err)
 }
 
+// WriteAt changes bytes that were written, which Replaceable must allow.
+func (f *File) WriteAt(p []byte, offset int64) (int, error) {
+	n, err := f.f.WriteAt(p, offset)
+	return n, explain("write", f.dest, err)
+}
+
+// Replaceable reports whether the file will replace its destination as a whole.
+// Otherwise the destination, such as a named pipe, is written to as it comes.
+func (f *File) Replaceable() bool { return !f.direct }
+
 // Expect says that the file will have size bytes, and fails where the disk
 // clearly has no room for them, before any time is spent on making them. It
 // reserves nothing: on some file systems, writing to reserved space is slow.

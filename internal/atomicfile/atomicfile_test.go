@@ -126,6 +126,28 @@ func TestOverwrite(t *testing.T) {
 	})
 }
 
+func TestWriteAt(t *testing.T) {
+	forEachWay(t, func(t *testing.T, named bool) {
+		dest := filepath.Join(t.TempDir(), "out")
+		f := create(t, dest, "one two", false, named)
+		if !f.Replaceable() {
+			t.Error("a file cannot be replaced")
+		}
+		if _, err := f.WriteAt([]byte("ten"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(" three")); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Commit(false); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, dest); got != "ten two three" {
+			t.Errorf("content is %q", got)
+		}
+	})
+}
+
 func TestAppearedMeanwhile(t *testing.T) {
 	forEachWay(t, func(t *testing.T, named bool) {
 		dir := t.TempDir()
@@ -183,6 +205,9 @@ func TestSymbolicLinks(t *testing.T) {
 
 func TestDevice(t *testing.T) {
 	f := create(t, os.DevNull, "gone", false, false)
+	if f.Replaceable() {
+		t.Errorf("%s can be replaced", os.DevNull)
+	}
 	if err := f.Expect(1 << 40); err != nil {
 		t.Error(err)
 	}
