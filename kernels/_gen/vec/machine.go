@@ -18,6 +18,8 @@ type machine struct {
 	unroll   int // vectors in flight where a body needs few registers
 	deep     int // where it needs many
 	register func() VecVirtual
+
+	kept map[uint32]VecVirtual // constants that stay in registers
 }
 
 func avx512() *machine {
@@ -33,6 +35,7 @@ func (m *machine) width() int { return 4 * m.lanes }
 
 // function begins a function for this machine.
 func (m *machine) function(name, signature, doc string) {
+	m.kept = nil
 	TEXT(name+m.name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + m.name + " " + doc)
@@ -77,9 +80,25 @@ func constant(bits uint32) Mem {
 
 // bits returns a register with a pattern in each lane; k with a number.
 func (m *machine) bits(pattern uint32) VecVirtual {
+	if v, ok := m.kept[pattern]; ok {
+		return v
+	}
 	v := m.register()
 	VBROADCASTSS(constant(pattern), v)
 	return v
+}
+
+// keep loads constants for the rest of a function, where there are registers
+// enough. What k returns for them may then not be changed.
+func (m *machine) keep(numbers ...float64) {
+	if !m.wide() {
+		return
+	}
+	kept := map[uint32]VecVirtual{}
+	for _, f := range numbers {
+		kept[math.Float32bits(float32(f))] = m.k(f)
+	}
+	m.kept = kept
 }
 
 func (m *machine) k(f float64) VecVirtual { return m.bits(math.Float32bits(float32(f))) }
