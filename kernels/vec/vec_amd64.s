@@ -52,10 +52,19 @@ end2:
 	SUBQ    $+32, AX
 
 fewer4:
-	TESTQ AX, AX
-	JLE   done3
+	CMPQ    AX, $+16
+	JLT     fewer5
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, AX
 
-rest5:
+fewer5:
+	TESTQ     AX, AX
+	JZ        done3
 	MOVL      $0xffffffff, BX
 	BZHIL     AX, BX, BX
 	KMOVW     BX, K1
@@ -63,10 +72,6 @@ rest5:
 	VMOVUPS.Z (DX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (CX)
-	ADDQ      $+64, CX
-	ADDQ      $+64, DX
-	SUBQ      $+16, AX
-	JG        rest5
 
 done3:
 	VZEROUPPER
@@ -120,10 +125,19 @@ end7:
 	SUBQ    $+32, AX
 
 fewer9:
-	TESTQ AX, AX
-	JLE   done8
+	CMPQ    AX, $+16
+	JLT     fewer10
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, AX
 
-rest10:
+fewer10:
+	TESTQ     AX, AX
+	JZ        done8
 	MOVL      $0xffffffff, BX
 	BZHIL     AX, BX, BX
 	KMOVW     BX, K1
@@ -131,10 +145,6 @@ rest10:
 	VMOVUPS.Z (DX), K1, Z1
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (CX)
-	ADDQ      $+64, CX
-	ADDQ      $+64, DX
-	SUBQ      $+16, AX
-	JG        rest10
 
 done8:
 	VZEROUPPER
@@ -189,10 +199,19 @@ end12:
 	SUBQ        $+32, AX
 
 fewer14:
-	TESTQ AX, AX
-	JLE   done13
+	CMPQ        AX, $+16
+	JLT         fewer15
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (CX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
 
-rest15:
+fewer15:
+	TESTQ       AX, AX
+	JZ          done13
 	MOVL        $0xffffffff, BX
 	BZHIL       AX, BX, BX
 	KMOVW       BX, K1
@@ -200,10 +219,6 @@ rest15:
 	VMOVUPS.Z   (DX), K1, Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (CX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JG          rest15
 
 done13:
 	VZEROUPPER
@@ -249,19 +264,23 @@ end17:
 	SUBQ    $+32, AX
 
 fewer19:
-	TESTQ AX, AX
-	JLE   done18
+	CMPQ    AX, $+16
+	JLT     fewer20
+	VMOVUPS (CX), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $+64, CX
+	SUBQ    $+16, AX
 
-rest20:
+fewer20:
+	TESTQ     AX, AX
+	JZ        done18
 	MOVL      $0xffffffff, DX
 	BZHIL     AX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (CX), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (CX)
-	ADDQ      $+64, CX
-	SUBQ      $+16, AX
-	JG        rest20
 
 done18:
 	VZEROUPPER
@@ -313,20 +332,24 @@ end22:
 	SUBQ        $+32, AX
 
 fewer24:
-	TESTQ AX, AX
-	JLE   done23
+	CMPQ        AX, $+16
+	JLT         fewer25
+	VMOVUPS     (CX), Z4
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z4, Z5, Z0
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	SUBQ        $+16, AX
 
-rest25:
+fewer25:
+	TESTQ       AX, AX
+	JZ          done23
 	MOVL        $0xffffffff, BX
 	BZHIL       AX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (CX), K1, Z4
 	VMOVUPS.Z   (DX), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	SUBQ        $+16, AX
-	JG          rest25
 
 done23:
 	VADDPS        Z2, Z0, Z0
@@ -382,18 +405,21 @@ end27:
 	SUBQ    $+32, AX
 
 fewer29:
-	TESTQ AX, AX
-	JLE   done28
+	CMPQ    AX, $+16
+	JLT     fewer30
+	VMOVUPS (CX), Z4
+	VMAXPS  Z0, Z4, Z0
+	ADDQ    $+64, CX
+	SUBQ    $+16, AX
 
-rest30:
+fewer30:
+	TESTQ     AX, AX
+	JZ        done28
 	MOVL      $0xffffffff, DX
 	BZHIL     AX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (CX), K1, Z4
 	VMAXPS    Z0, Z4, K1, Z0
-	ADDQ      $+64, CX
-	SUBQ      $+16, AX
-	JG        rest30
 
 done28:
 	VMAXPS        Z2, Z0, Z0
@@ -555,14 +581,9 @@ end32:
 	SUBQ         $+32, AX
 
 fewer34:
-	TESTQ AX, AX
-	JLE   done33
-
-rest35:
-	MOVL         $0xffffffff, DX
-	BZHIL        AX, DX, DX
-	KMOVW        DX, K1
-	VMOVUPS.Z    (CX), K1, Z14
+	CMPQ         AX, $+16
+	JLT          fewer35
+	VMOVUPS      (CX), Z14
 	VSUBPS       Z3, Z14, Z14
 	VMAXPS       Z14, Z2, Z14
 	VMOVAPS      Z13, Z15
@@ -578,12 +599,36 @@ rest35:
 	VFMADD213PS  Z8, Z16, Z14
 	VPSLLD       $0x17, Z15, Z15
 	VMULPS       Z15, Z14, Z14
-	VMOVUPS      Z14, K1, (CX)
-	VMOVAPS.Z    Z14, K1, Z14
+	VMOVUPS      Z14, (CX)
 	VADDPS       Z14, Z4, Z4
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JG           rest35
+
+fewer35:
+	TESTQ        AX, AX
+	JZ           done33
+	MOVL         $0xffffffff, DX
+	BZHIL        AX, DX, DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (CX), K1, Z14
+	VSUBPS       Z3, Z14, Z14
+	VMAXPS       Z14, Z2, Z14
+	VMOVAPS      Z13, Z2
+	VFMADD231PS  Z0, Z14, Z2
+	VSUBPS       Z13, Z2, Z3
+	VFMSUB231PS  Z0, Z14, Z3
+	VFMADD231PS  Z1, Z14, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VFMADD213PS  Z12, Z3, Z0
+	VFMADD213PS  Z11, Z3, Z0
+	VFMADD213PS  Z10, Z3, Z0
+	VFMADD213PS  Z9, Z3, Z0
+	VFMADD213PS  Z8, Z3, Z0
+	VPSLLD       $0x17, Z2, Z2
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (CX)
+	VMOVAPS.Z    Z0, K1, Z0
+	VADDPS       Z0, Z4, Z4
 
 done33:
 	VADDPS        Z6, Z4, Z4
@@ -749,14 +794,9 @@ end37:
 	SUBQ         $+32, AX
 
 fewer39:
-	TESTQ AX, AX
-	JLE   done38
-
-rest40:
-	MOVL         $0xffffffff, DX
-	BZHIL        AX, DX, DX
-	KMOVW        DX, K1
-	VMOVUPS.Z    (CX), K1, Z2
+	CMPQ         AX, $+16
+	JLT          fewer40
+	VMOVUPS      (CX), Z2
 	VBROADCASTSS constants<>+40(SB), Z3
 	VBROADCASTSS constants<>+44(SB), Z4
 	VMAXPS       Z2, Z3, Z2
@@ -781,10 +821,42 @@ rest40:
 	VPSLLD       $0x17, Z4, Z4
 	VMULPS       Z4, Z2, Z2
 	VADDPS       Z2, Z2, Z2
-	VMOVUPS      Z2, K1, (CX)
+	VMOVUPS      Z2, (CX)
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JG           rest40
+
+fewer40:
+	TESTQ        AX, AX
+	JZ           done38
+	MOVL         $0xffffffff, DX
+	BZHIL        AX, DX, DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (CX), K1, Z2
+	VBROADCASTSS constants<>+40(SB), Z3
+	VBROADCASTSS constants<>+44(SB), Z4
+	VMAXPS       Z2, Z3, Z2
+	VMINPS       Z2, Z4, Z2
+	VBROADCASTSS constants<>+48(SB), Z3
+	VMOVAPS      Z3, Z4
+	VFMADD231PS  Z0, Z2, Z4
+	VSUBPS       Z3, Z4, Z3
+	VFMSUB231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VBROADCASTSS constants<>+20(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+16(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+8(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VADDPS       Z0, Z0, Z0
+	VMOVUPS      Z0, K1, (CX)
 
 done38:
 	VZEROUPPER
@@ -993,10 +1065,56 @@ end42:
 	SUBQ         $+32, SI
 
 fewer44:
-	TESTQ SI, SI
-	JLE   done43
+	CMPQ         SI, $+16
+	JLT          fewer45
+	VMOVUPS      (DI), Z0
+	VBROADCASTSS constants<>+52(SB), Z1
+	VBROADCASTSS constants<>+56(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+60(SB), Z1
+	VBROADCASTSS constants<>+64(SB), Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z2, Z1, Z3
+	VBROADCASTSS constants<>+68(SB), Z1
+	VBROADCASTSS constants<>+72(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+76(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+80(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+84(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+88(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+92(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+96(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+100(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+104(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+108(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+112(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+116(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+120(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+124(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+128(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DI)
+	ADDQ         $+64, DI
+	SUBQ         $+16, SI
 
-rest45:
+fewer45:
+	TESTQ        SI, SI
+	JZ           done43
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -1042,9 +1160,6 @@ rest45:
 	VFMADD213PS  Z2, Z3, Z1
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (DI)
-	ADDQ         $+64, DI
-	SUBQ         $+16, SI
-	JG           rest45
 
 done43:
 	ADDQ BX, AX
@@ -1270,10 +1385,59 @@ end47:
 	SUBQ         $+32, SI
 
 fewer49:
-	TESTQ SI, SI
-	JLE   done48
+	CMPQ         SI, $+16
+	JLT          fewer50
+	VMOVUPS      (DI), Z0
+	VBROADCASTSS constants<>+132(SB), Z1
+	VBROADCASTSS constants<>+136(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+140(SB), Z1
+	VBROADCASTSS constants<>+64(SB), Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z2, Z1, Z3
+	VBROADCASTSS constants<>+144(SB), Z1
+	VBROADCASTSS constants<>+148(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+152(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+156(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+160(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+164(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+168(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+172(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+176(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+180(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+184(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+188(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+192(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+196(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+200(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+204(SB), Z2
+	VFNMADD213PS Z2, Z0, Z1
+	VBROADCASTSS constants<>+4(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      (DI), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DI)
+	ADDQ         $+64, DI
+	SUBQ         $+16, SI
 
-rest50:
+fewer50:
+	TESTQ        SI, SI
+	JZ           done48
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -1322,9 +1486,6 @@ rest50:
 	VMOVUPS.Z    (DI), K1, Z0
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (DI)
-	ADDQ         $+64, DI
-	SUBQ         $+16, SI
-	JG           rest50
 
 done48:
 	ADDQ BX, AX
@@ -1524,10 +1685,50 @@ end52:
 	SUBQ         $+32, SI
 
 fewer54:
-	TESTQ SI, SI
-	JLE   done53
+	CMPQ         SI, $+16
+	JLT          fewer55
+	VMOVUPS      (DI), Z0
+	VBROADCASTSS constants<>+208(SB), Z1
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z2, Z1, Z3
+	VMULPS       Z3, Z0, Z0
+	VBROADCASTSS constants<>+212(SB), Z1
+	VBROADCASTSS constants<>+216(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+220(SB), Z1
+	VBROADCASTSS constants<>+224(SB), Z2
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMOVAPS      Z3, Z4
+	VFMADD231PS  Z1, Z0, Z4
+	VSUBPS       Z3, Z4, Z3
+	VFMSUB231PS  Z1, Z0, Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VBROADCASTSS constants<>+20(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+16(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+8(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      (DI), Z1
+	VDIVPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         $+64, DI
+	SUBQ         $+16, SI
 
-rest55:
+fewer55:
+	TESTQ        SI, SI
+	JZ           done53
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -1567,9 +1768,6 @@ rest55:
 	VMOVUPS.Z    (DI), K1, Z1
 	VDIVPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (DI)
-	ADDQ         $+64, DI
-	SUBQ         $+16, SI
-	JG           rest55
 
 done53:
 	ADDQ BX, AX
@@ -1747,10 +1945,45 @@ end57:
 	SUBQ         $+32, SI
 
 fewer59:
-	TESTQ SI, SI
-	JLE   done58
+	CMPQ         SI, $+16
+	JLT          fewer60
+	VMOVUPS      (DI), Z0
+	VBROADCASTSS constants<>+228(SB), Z1
+	VBROADCASTSS constants<>+232(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+236(SB), Z1
+	VBROADCASTSS constants<>+240(SB), Z2
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMOVAPS      Z3, Z4
+	VFMADD231PS  Z1, Z0, Z4
+	VSUBPS       Z3, Z4, Z3
+	VFMSUB231PS  Z1, Z0, Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VBROADCASTSS constants<>+20(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+16(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+8(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      (DI), Z1
+	VDIVPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         $+64, DI
+	SUBQ         $+16, SI
 
-rest60:
+fewer60:
+	TESTQ        SI, SI
+	JZ           done58
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -1785,9 +2018,6 @@ rest60:
 	VMOVUPS.Z    (DI), K1, Z1
 	VDIVPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (DI)
-	ADDQ         $+64, DI
-	SUBQ         $+16, SI
-	JG           rest60
 
 done58:
 	ADDQ BX, AX
@@ -2022,10 +2252,62 @@ end62:
 	SUBQ         $+32, AX
 
 fewer64:
-	TESTQ AX, AX
-	JLE   done63
+	CMPQ         AX, $+16
+	JLT          fewer65
+	VMOVUPS      (DX), Z0
+	VBROADCASTSS constants<>+132(SB), Z1
+	VBROADCASTSS constants<>+136(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+140(SB), Z1
+	VBROADCASTSS constants<>+64(SB), Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z2, Z1, Z3
+	VBROADCASTSS constants<>+144(SB), Z1
+	VBROADCASTSS constants<>+148(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+152(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+156(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+160(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+164(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+168(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+172(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+176(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+180(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+184(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+188(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+192(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+196(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+200(SB), Z2
+	VFMADD213PS  Z2, Z3, Z1
+	VBROADCASTSS constants<>+204(SB), Z2
+	VFNMADD213PS Z2, Z0, Z1
+	VBROADCASTSS constants<>+4(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      (CX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
 
-rest65:
+fewer65:
+	TESTQ        AX, AX
+	JZ           done63
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
@@ -2076,10 +2358,6 @@ rest65:
 	VMOVUPS.Z    (CX), K1, Z0
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (CX)
-	ADDQ         $+64, CX
-	ADDQ         $+64, DX
-	SUBQ         $+16, AX
-	JG           rest65
 
 done63:
 	VZEROUPPER
@@ -2285,10 +2563,53 @@ end67:
 	SUBQ         $+32, AX
 
 fewer69:
-	TESTQ AX, AX
-	JLE   done68
+	CMPQ         AX, $+16
+	JLT          fewer70
+	VMOVUPS      (DX), Z0
+	VBROADCASTSS constants<>+208(SB), Z1
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z2, Z1, Z3
+	VMULPS       Z3, Z0, Z0
+	VBROADCASTSS constants<>+212(SB), Z1
+	VBROADCASTSS constants<>+216(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+220(SB), Z1
+	VBROADCASTSS constants<>+224(SB), Z2
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMOVAPS      Z3, Z4
+	VFMADD231PS  Z1, Z0, Z4
+	VSUBPS       Z3, Z4, Z3
+	VFMSUB231PS  Z1, Z0, Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VBROADCASTSS constants<>+20(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+16(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+8(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      (DX), Z1
+	VDIVPS       Z0, Z1, Z0
+	VMOVUPS      (CX), Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
 
-rest70:
+fewer70:
+	TESTQ        AX, AX
+	JZ           done68
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
@@ -2330,10 +2651,6 @@ rest70:
 	VMOVUPS.Z    (CX), K1, Z1
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $+64, CX
-	ADDQ         $+64, DX
-	SUBQ         $+16, AX
-	JG           rest70
 
 done68:
 	VZEROUPPER
@@ -2517,10 +2834,48 @@ end72:
 	SUBQ         $+32, AX
 
 fewer74:
-	TESTQ AX, AX
-	JLE   done73
+	CMPQ         AX, $+16
+	JLT          fewer75
+	VMOVUPS      (DX), Z0
+	VBROADCASTSS constants<>+228(SB), Z1
+	VBROADCASTSS constants<>+232(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VBROADCASTSS constants<>+236(SB), Z1
+	VBROADCASTSS constants<>+240(SB), Z2
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMOVAPS      Z3, Z4
+	VFMADD231PS  Z1, Z0, Z4
+	VSUBPS       Z3, Z4, Z3
+	VFMSUB231PS  Z1, Z0, Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VBROADCASTSS constants<>+28(SB), Z0
+	VBROADCASTSS constants<>+20(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+16(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+8(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VFMADD213PS  Z1, Z3, Z0
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      (DX), Z1
+	VDIVPS       Z0, Z1, Z0
+	VMOVUPS      (CX), Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $+16, AX
 
-rest75:
+fewer75:
+	TESTQ        AX, AX
+	JZ           done73
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
@@ -2557,10 +2912,6 @@ rest75:
 	VMOVUPS.Z    (CX), K1, Z1
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $+64, CX
-	ADDQ         $+64, DX
-	SUBQ         $+16, AX
-	JG           rest75
 
 done73:
 	VZEROUPPER
@@ -2605,18 +2956,21 @@ end77:
 	SUBQ    $+32, BX
 
 fewer79:
-	TESTQ BX, BX
-	JLE   done78
+	CMPQ    BX, $+16
+	JLT     fewer80
+	VMOVUPS (DX), Z4
+	VADDPS  Z4, Z0, Z0
+	ADDQ    $+64, DX
+	SUBQ    $+16, BX
 
-rest80:
+fewer80:
+	TESTQ     BX, BX
+	JZ        done78
 	MOVL      $0xffffffff, SI
 	BZHIL     BX, SI, SI
 	KMOVW     SI, K1
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS    Z4, Z0, Z0
-	ADDQ      $+64, DX
-	SUBQ      $+16, BX
-	JG        rest80
 
 done78:
 	VADDPS        Z2, Z0, Z0
@@ -2685,10 +3039,18 @@ end82:
 	SUBQ        $+32, BX
 
 fewer84:
-	TESTQ BX, BX
-	JLE   done83
+	CMPQ        BX, $+16
+	JLT         fewer85
+	VMOVUPS     (DX), Z1
+	VSUBPS      Z0, Z1, Z1
+	VADDPS      Z1, Z5, Z5
+	VFMADD231PS Z1, Z1, Z9
+	ADDQ        $+64, DX
+	SUBQ        $+16, BX
 
-rest85:
+fewer85:
+	TESTQ       BX, BX
+	JZ          done83
 	MOVL        $0xffffffff, SI
 	BZHIL       BX, SI, SI
 	KMOVW       SI, K1
@@ -2697,9 +3059,6 @@ rest85:
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z5, Z5
 	VFMADD231PS Z1, Z1, Z9
-	ADDQ        $+64, DX
-	SUBQ        $+16, BX
-	JG          rest85
 
 done83:
 	VADDPS        Z7, Z5, Z5
@@ -2817,25 +3176,33 @@ end87:
 	SUBQ        $+32, CX
 
 fewer89:
-	TESTQ CX, CX
-	JLE   done88
+	CMPQ        CX, $+16
+	JLT         fewer90
+	VMOVUPS     (AX), Z2
+	VSUBPS      Z0, Z2, Z2
+	VFMSUB213PS Z1, Z3, Z2
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (DX), Z5
+	VFMADD213PS Z4, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $+16, CX
 
-rest90:
+fewer90:
+	TESTQ       CX, CX
+	JZ          done88
 	MOVL        $0xffffffff, SI
 	BZHIL       CX, SI, SI
 	KMOVW       SI, K1
 	VMOVUPS.Z   (AX), K1, Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMSUB213PS Z1, Z3, Z2
-	VMOVUPS.Z   (BX), K1, Z4
-	VMOVUPS.Z   (DX), K1, Z5
-	VFMADD213PS Z4, Z5, Z2
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VFMADD213PS Z0, Z1, Z2
 	VMOVUPS     Z2, K1, (AX)
-	ADDQ        $+64, AX
-	ADDQ        $+64, DX
-	ADDQ        $+64, BX
-	SUBQ        $+16, CX
-	JG          rest90
 
 done88:
 	MOVB $0x01, AL
@@ -2898,23 +3265,30 @@ end92:
 	SUBQ        $+32, CX
 
 fewer94:
-	TESTQ CX, CX
-	JLE   done93
+	CMPQ        CX, $+16
+	JLT         fewer95
+	VMOVUPS     (AX), Z2
+	VSUBPS      Z0, Z2, Z2
+	VFMSUB213PS Z1, Z3, Z2
+	VMOVUPS     (DX), Z4
+	VMULPS      Z4, Z2, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        $+64, AX
+	ADDQ        $+64, DX
+	SUBQ        $+16, CX
 
-rest95:
+fewer95:
+	TESTQ       CX, CX
+	JZ          done93
 	MOVL        $0xffffffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (AX), K1, Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMSUB213PS Z1, Z3, Z2
-	VMOVUPS.Z   (DX), K1, Z4
-	VMULPS      Z4, Z2, Z2
+	VMOVUPS.Z   (DX), K1, Z0
+	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)
-	ADDQ        $+64, AX
-	ADDQ        $+64, DX
-	SUBQ        $+16, CX
-	JG          rest95
 
 done93:
 	MOVB $0x01, AL
@@ -2961,18 +3335,21 @@ end97:
 	SUBQ        $+32, DX
 
 fewer99:
-	TESTQ DX, DX
-	JLE   done98
+	CMPQ        DX, $+16
+	JLT         fewer100
+	VMOVUPS     (BX), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $+64, BX
+	SUBQ        $+16, DX
 
-rest100:
+fewer100:
+	TESTQ       DX, DX
+	JZ          done98
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
 	VMOVUPS.Z   (BX), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
-	ADDQ        $+64, BX
-	SUBQ        $+16, DX
-	JG          rest100
 
 done98:
 	VADDPS        Z2, Z0, Z0
@@ -3060,22 +3437,28 @@ end102:
 	SUBQ    $+32, CX
 
 fewer104:
-	TESTQ CX, CX
-	JLE   done103
+	CMPQ    CX, $+16
+	JLT     fewer105
+	VMOVUPS (AX), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (DX), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, DX
+	SUBQ    $+16, CX
 
-rest105:
+fewer105:
+	TESTQ     CX, CX
+	JZ        done103
 	MOVL      $0xffffffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VMULPS    Z0, Z1, Z1
-	VMOVUPS.Z (DX), K1, Z2
-	VMULPS    Z2, Z1, Z1
+	VMOVUPS.Z (DX), K1, Z0
+	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, DX
-	SUBQ      $+16, CX
-	JG        rest105
 
 done103:
 	MOVB $0x01, AL
@@ -3118,19 +3501,23 @@ end107:
 	SUBQ    $+32, CX
 
 fewer109:
-	TESTQ CX, CX
-	JLE   done108
+	CMPQ    CX, $+16
+	JLT     fewer110
+	VMOVUPS (AX), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $+64, AX
+	SUBQ    $+16, CX
 
-rest110:
+fewer110:
+	TESTQ     CX, CX
+	JZ        done108
 	MOVL      $0xffffffff, DX
 	BZHIL     CX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
-	ADDQ      $+64, AX
-	SUBQ      $+16, CX
-	JG        rest110
 
 done108:
 	MOVB $0x01, AL
@@ -3228,10 +3615,27 @@ end112:
 	SUBQ        $+32, AX
 
 fewer114:
-	TESTQ AX, AX
-	JLE   done113
+	CMPQ        AX, $+16
+	JLT         fewer115
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VMOVUPS     (SI), Z3
+	VMULPS      Z1, Z3, Z4
+	VFMSUB231PS Z0, Z2, Z4
+	VMULPS      Z0, Z3, Z0
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z4, (CX)
+	VMOVUPS     Z0, (DX)
+	ADDQ        $+64, CX
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	ADDQ        $+64, SI
+	SUBQ        $+16, AX
 
-rest115:
+fewer115:
+	TESTQ       AX, AX
+	JZ          done113
 	MOVL        $0xffffffff, DI
 	BZHIL       AX, DI, DI
 	KMOVW       DI, K1
@@ -3245,12 +3649,6 @@ rest115:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z4, K1, (CX)
 	VMOVUPS     Z0, K1, (DX)
-	ADDQ        $+64, CX
-	ADDQ        $+64, DX
-	ADDQ        $+64, BX
-	ADDQ        $+64, SI
-	SUBQ        $+16, AX
-	JG          rest115
 
 done113:
 	VZEROUPPER
@@ -3337,18 +3735,32 @@ end117:
 	SUBQ           $+32, AX
 
 fewer119:
-	TESTQ AX, AX
-	JLE   done118
+	CMPQ           AX, $+16
+	JLT            fewer120
+	VMOVUPS        (CX), Z0
+	VPERMILPS      $0xb1, Z0, Z1
+	VPMOVZXDQ      (BX), Z2
+	VMOVSLDUP      Z2, Z2
+	VMULPS         Z2, Z1, Z1
+	VPMOVZXDQ      (DX), Z2
+	VMOVSLDUP      Z2, Z2
+	VFMADDSUB213PS Z1, Z2, Z0
+	VMOVUPS        Z0, (CX)
+	ADDQ           $+64, CX
+	ADDQ           $+32, DX
+	ADDQ           $+32, BX
+	SUBQ           $+16, AX
 
-rest120:
+fewer120:
+	TESTQ          AX, AX
+	JZ             done118
 	MOVL           $0xffffffff, SI
 	BZHIL          AX, SI, SI
 	KMOVW          SI, K1
-	MOVQ           AX, SI
-	SHRQ           $0x01, SI
-	MOVL           $0xffffffff, DI
-	BZHIL          SI, DI, DI
-	KMOVW          DI, K2
+	SHRQ           $0x01, AX
+	MOVL           $0xffffffff, SI
+	BZHIL          AX, SI, SI
+	KMOVW          SI, K2
 	VMOVUPS.Z      (CX), K1, Z0
 	VPERMILPS      $0xb1, Z0, Z1
 	VPMOVZXDQ.Z    (BX), K2, Z2
@@ -3358,11 +3770,6 @@ rest120:
 	VMOVSLDUP      Z2, Z2
 	VFMADDSUB213PS Z1, Z2, Z0
 	VMOVUPS        Z0, K1, (CX)
-	ADDQ           $+64, CX
-	ADDQ           $+32, DX
-	ADDQ           $+32, BX
-	SUBQ           $+16, AX
-	JG             rest120
 
 done118:
 	VZEROUPPER
@@ -3392,14 +3799,14 @@ loop121:
 	MOVQ   CX, R8
 
 row123:
-	VMOVUPS (DI), Z8
-	VADDPS  Z8, Z1, Z1
-	VMOVUPS 64(DI), Z8
-	VADDPS  Z8, Z2, Z2
-	VMOVUPS 128(DI), Z8
-	VADDPS  Z8, Z3, Z3
-	VMOVUPS 192(DI), Z8
-	VADDPS  Z8, Z4, Z4
+	VMOVUPS (DI), Z9
+	VADDPS  Z9, Z1, Z1
+	VMOVUPS 64(DI), Z9
+	VADDPS  Z9, Z2, Z2
+	VMOVUPS 128(DI), Z9
+	VADDPS  Z9, Z3, Z3
+	VMOVUPS 192(DI), Z9
+	VADDPS  Z9, Z4, Z4
 	ADDQ    DX, DI
 	DECQ    R8
 	JNZ     row123
@@ -3442,29 +3849,41 @@ row126:
 	SUBQ    $+32, AX
 
 fewer125:
-	TESTQ AX, AX
-	JLE   done124
-
-rest127:
-	MOVL   $0xffffffff, DI
-	BZHIL  AX, DI, DI
-	KMOVW  DI, K1
+	CMPQ   AX, $+16
+	JLT    fewer127
 	VPXORD Z7, Z7, Z7
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
 row128:
-	VMOVUPS.Z (DI), K1, Z1
-	VADDPS    Z1, Z7, Z7
-	ADDQ      DX, DI
-	DECQ      R8
-	JNZ       row128
-	VDIVPS    Z0, Z7, Z7
-	VMOVUPS   Z7, K1, (BX)
-	ADDQ      $+64, BX
-	ADDQ      $+64, SI
-	SUBQ      $+16, AX
-	JG        rest127
+	VMOVUPS (DI), Z1
+	VADDPS  Z1, Z7, Z7
+	ADDQ    DX, DI
+	DECQ    R8
+	JNZ     row128
+	VDIVPS  Z0, Z7, Z7
+	VMOVUPS Z7, (BX)
+	ADDQ    $+64, BX
+	ADDQ    $+64, SI
+	SUBQ    $+16, AX
+
+fewer127:
+	TESTQ  AX, AX
+	JZ     done124
+	MOVL   $0xffffffff, DI
+	BZHIL  AX, DI, DI
+	KMOVW  DI, K1
+	VPXORD Z8, Z8, Z8
+	MOVQ   SI, AX
+
+row129:
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z8, Z8
+	ADDQ      DX, AX
+	DECQ      CX
+	JNZ       row129
+	VDIVPS    Z0, Z8, Z8
+	VMOVUPS   Z8, K1, (BX)
 
 done124:
 	VZEROUPPER
@@ -3477,9 +3896,9 @@ TEXT ·finiteAVX512(SB), NOSPLIT, $0-32
 	MOVQ AX, CX
 	MOVQ x_len+8(FP), DX
 	SUBQ $+64, DX
-	JLT  end130
+	JLT  end131
 
-loop129:
+loop130:
 	VFPCLASSPSZ $0x99, (CX), K1
 	VFPCLASSPSZ $0x99, 64(CX), K2
 	KORW        K1, K2, K1
@@ -3491,9 +3910,9 @@ loop129:
 	JNZ         found
 	ADDQ        $+256, CX
 	SUBQ        $+64, DX
-	JGE         loop129
+	JGE         loop130
 
-end130:
+end131:
 	ADDQ $+64, DX
 
 found:
@@ -3511,9 +3930,9 @@ TEXT ·fromF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         src_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end132
+	JLT          end133
 
-loop131:
+loop132:
 	VCVTPH2PS  (DX), Z1
 	VPMOVZXWD  (DX), Z2
 	VPSLLD     $0x0d, Z2, Z2
@@ -3529,9 +3948,9 @@ loop131:
 	ADDQ       $+128, CX
 	ADDQ       $+64, DX
 	SUBQ       $+32, AX
-	JGE        loop131
+	JGE        loop132
 
-end132:
+end133:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3545,9 +3964,9 @@ TEXT ·toF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end134
+	JLT          end135
 
-loop133:
+loop134:
 	VMOVUPS    (CX), Z2
 	VCMPPS     $0x03, Z2, Z2, K1
 	VPTERNLOGD $0xea, Z1, Z0, K1, Z2
@@ -3559,9 +3978,9 @@ loop133:
 	ADDQ       $+128, CX
 	ADDQ       $+64, DX
 	SUBQ       $+32, AX
-	JGE        loop133
+	JGE        loop134
 
-end134:
+end135:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3573,9 +3992,9 @@ TEXT ·fromBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ src_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end136
+	JLT  end137
 
-loop135:
+loop136:
 	VPMOVZXWD (DX), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (CX)
@@ -3585,9 +4004,9 @@ loop135:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop135
+	JGE       loop136
 
-end136:
+end137:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3602,9 +4021,9 @@ TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end138
+	JLT          end139
 
-loop137:
+loop138:
 	VMOVUPS (CX), Z3
 	VPSRLD  $0x10, Z3, Z4
 	VCMPPS  $0x03, Z3, Z3, K1
@@ -3626,9 +4045,9 @@ loop137:
 	ADDQ    $+128, CX
 	ADDQ    $+64, DX
 	SUBQ    $+32, AX
-	JGE     loop137
+	JGE     loop138
 
-end138:
+end139:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3640,9 +4059,9 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_base+0(FP), CX
 	MOVQ y_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end140
+	JLT  end141
 
-loop139:
+loop140:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -3662,12 +4081,12 @@ loop139:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, AX
-	JGE     loop139
+	JGE     loop140
 
-end140:
+end141:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer142
+	JLT     fewer143
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -3680,26 +4099,30 @@ end140:
 	ADDQ    $+64, DX
 	SUBQ    $+16, AX
 
-fewer142:
-	TESTQ AX, AX
-	JLE   done141
+fewer143:
+	CMPQ    AX, $+8
+	JLT     fewer144
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $+32, CX
+	ADDQ    $+32, DX
+	SUBQ    $+8, AX
 
-rest143:
+fewer144:
+	TESTQ      AX, AX
+	JZ         done142
 	LEAQ       masks<>+0(SB), BX
-	MOVQ       AX, SI
-	SHLQ       $0x02, SI
-	SUBQ       SI, BX
-	VMOVDQU    64(BX), Y0
+	SHLQ       $0x02, AX
+	SUBQ       AX, BX
+	VMOVDQU    32(BX), Y0
 	VMASKMOVPS (CX), Y0, Y1
 	VMASKMOVPS (DX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
-	ADDQ       $+32, CX
-	ADDQ       $+32, DX
-	SUBQ       $+8, AX
-	JG         rest143
 
-done141:
+done142:
 	VZEROUPPER
 	RET
 
@@ -3710,9 +4133,9 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_base+0(FP), CX
 	MOVQ y_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end145
+	JLT  end146
 
-loop144:
+loop145:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -3732,12 +4155,12 @@ loop144:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, AX
-	JGE     loop144
+	JGE     loop145
 
-end145:
+end146:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer147
+	JLT     fewer148
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -3750,26 +4173,30 @@ end145:
 	ADDQ    $+64, DX
 	SUBQ    $+16, AX
 
-fewer147:
-	TESTQ AX, AX
-	JLE   done146
+fewer148:
+	CMPQ    AX, $+8
+	JLT     fewer149
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $+32, CX
+	ADDQ    $+32, DX
+	SUBQ    $+8, AX
 
-rest148:
+fewer149:
+	TESTQ      AX, AX
+	JZ         done147
 	LEAQ       masks<>+0(SB), BX
-	MOVQ       AX, SI
-	SHLQ       $0x02, SI
-	SUBQ       SI, BX
-	VMOVDQU    64(BX), Y0
+	SHLQ       $0x02, AX
+	SUBQ       AX, BX
+	VMOVDQU    32(BX), Y0
 	VMASKMOVPS (CX), Y0, Y1
 	VMASKMOVPS (DX), Y0, Y2
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
-	ADDQ       $+32, CX
-	ADDQ       $+32, DX
-	SUBQ       $+8, AX
-	JG         rest148
 
-done146:
+done147:
 	VZEROUPPER
 	RET
 
@@ -3781,9 +4208,9 @@ TEXT ·addScaledAVX2(SB), NOSPLIT, $0-52
 	MOVQ         x_base+0(FP), CX
 	MOVQ         y_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end150
+	JLT          end151
 
-loop149:
+loop150:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y0, Y1
@@ -3803,12 +4230,12 @@ loop149:
 	ADDQ        $+128, CX
 	ADDQ        $+128, DX
 	SUBQ        $+32, AX
-	JGE         loop149
+	JGE         loop150
 
-end150:
+end151:
 	ADDQ        $+32, AX
 	CMPQ        AX, $+16
-	JLT         fewer152
+	JLT         fewer153
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y0, Y1
@@ -3821,26 +4248,30 @@ end150:
 	ADDQ        $+64, DX
 	SUBQ        $+16, AX
 
-fewer152:
-	TESTQ AX, AX
-	JLE   done151
+fewer153:
+	CMPQ        AX, $+8
+	JLT         fewer154
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (CX)
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	SUBQ        $+8, AX
 
-rest153:
+fewer154:
+	TESTQ       AX, AX
+	JZ          done152
 	LEAQ        masks<>+0(SB), BX
-	MOVQ        AX, SI
-	SHLQ        $0x02, SI
-	SUBQ        SI, BX
-	VMOVDQU     64(BX), Y1
+	SHLQ        $0x02, AX
+	SUBQ        AX, BX
+	VMOVDQU     32(BX), Y1
 	VMASKMOVPS  (CX), Y1, Y2
 	VMASKMOVPS  (DX), Y1, Y3
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (CX)
-	ADDQ        $+32, CX
-	ADDQ        $+32, DX
-	SUBQ        $+8, AX
-	JG          rest153
 
-done151:
+done152:
 	VZEROUPPER
 	RET
 
@@ -3851,9 +4282,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	VBROADCASTSS s+24(FP), Y0
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+32, AX
-	JLT          end155
+	JLT          end156
 
-loop154:
+loop155:
 	VMOVUPS (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
@@ -3868,12 +4299,12 @@ loop154:
 	VMOVUPS Y1, 96(CX)
 	ADDQ    $+128, CX
 	SUBQ    $+32, AX
-	JGE     loop154
+	JGE     loop155
 
-end155:
+end156:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer157
+	JLT     fewer158
 	VMOVUPS (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
@@ -3883,24 +4314,27 @@ end155:
 	ADDQ    $+64, CX
 	SUBQ    $+16, AX
 
-fewer157:
-	TESTQ AX, AX
-	JLE   done156
+fewer158:
+	CMPQ    AX, $+8
+	JLT     fewer159
+	VMOVUPS (CX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $+32, CX
+	SUBQ    $+8, AX
 
-rest158:
+fewer159:
+	TESTQ      AX, AX
+	JZ         done157
 	LEAQ       masks<>+0(SB), DX
-	MOVQ       AX, BX
-	SHLQ       $0x02, BX
-	SUBQ       BX, DX
-	VMOVDQU    64(DX), Y1
+	SHLQ       $0x02, AX
+	SUBQ       AX, DX
+	VMOVDQU    32(DX), Y1
 	VMASKMOVPS (CX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (CX)
-	ADDQ       $+32, CX
-	SUBQ       $+8, AX
-	JG         rest158
 
-done156:
+done157:
 	VZEROUPPER
 	RET
 
@@ -3915,9 +4349,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ   x_base+0(FP), CX
 	MOVQ   y_base+24(FP), DX
 	SUBQ   $+32, AX
-	JLT    end160
+	JLT    end161
 
-loop159:
+loop160:
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (DX), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -3933,12 +4367,12 @@ loop159:
 	ADDQ        $+128, CX
 	ADDQ        $+128, DX
 	SUBQ        $+32, AX
-	JGE         loop159
+	JGE         loop160
 
-end160:
+end161:
 	ADDQ        $+32, AX
 	CMPQ        AX, $+16
-	JLT         fewer162
+	JLT         fewer163
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (DX), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -3949,25 +4383,28 @@ end160:
 	ADDQ        $+64, DX
 	SUBQ        $+16, AX
 
-fewer162:
-	TESTQ AX, AX
-	JLE   done161
-
-rest163:
-	LEAQ        masks<>+0(SB), BX
-	MOVQ        AX, SI
-	SHLQ        $0x02, SI
-	SUBQ        SI, BX
-	VMOVDQU     64(BX), Y4
-	VMASKMOVPS  (CX), Y4, Y5
-	VMASKMOVPS  (DX), Y4, Y4
-	VFMADD231PS Y5, Y4, Y0
+fewer163:
+	CMPQ        AX, $+8
+	JLT         fewer164
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y4, Y5, Y0
 	ADDQ        $+32, CX
 	ADDQ        $+32, DX
 	SUBQ        $+8, AX
-	JG          rest163
 
-done161:
+fewer164:
+	TESTQ       AX, AX
+	JZ          done162
+	LEAQ        masks<>+0(SB), BX
+	SHLQ        $0x02, AX
+	SUBQ        AX, BX
+	VMOVDQU     32(BX), Y4
+	VMASKMOVPS  (CX), Y4, Y5
+	VMASKMOVPS  (DX), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done162:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -3992,9 +4429,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	VBROADCASTSS constants<>+0(SB), Y3
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+32, AX
-	JLT          end165
+	JLT          end166
 
-loop164:
+loop165:
 	VMOVUPS (CX), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX), Y4
@@ -4005,12 +4442,12 @@ loop164:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $+128, CX
 	SUBQ    $+32, AX
-	JGE     loop164
+	JGE     loop165
 
-end165:
+end166:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer167
+	JLT     fewer168
 	VMOVUPS (CX), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX), Y4
@@ -4018,24 +4455,26 @@ end165:
 	ADDQ    $+64, CX
 	SUBQ    $+16, AX
 
-fewer167:
-	TESTQ AX, AX
-	JLE   done166
+fewer168:
+	CMPQ    AX, $+8
+	JLT     fewer169
+	VMOVUPS (CX), Y4
+	VMAXPS  Y0, Y4, Y0
+	ADDQ    $+32, CX
+	SUBQ    $+8, AX
 
-rest168:
+fewer169:
+	TESTQ      AX, AX
+	JZ         done167
 	LEAQ       masks<>+0(SB), DX
-	MOVQ       AX, BX
-	SHLQ       $0x02, BX
-	SUBQ       BX, DX
-	VMOVDQU    64(DX), Y4
+	SHLQ       $0x02, AX
+	SUBQ       AX, DX
+	VMOVDQU    32(DX), Y4
 	VMASKMOVPS (CX), Y4, Y5
 	VMAXPS     Y0, Y5, Y5
 	VBLENDVPS  Y4, Y5, Y0, Y0
-	ADDQ       $+32, CX
-	SUBQ       $+8, AX
-	JG         rest168
 
-done166:
+done167:
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -4062,9 +4501,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-44
 	VXORPS       Y5, Y5, Y5
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+16, AX
-	JLT          end170
+	JLT          end171
 
-loop169:
+loop170:
 	VMOVUPS      (CX), Y6
 	VSUBPS       Y3, Y6, Y6
 	VMAXPS       Y6, Y2, Y6
@@ -4109,49 +4548,73 @@ loop169:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JGE          loop169
+	JGE          loop170
 
-end170:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done171
+end171:
+	ADDQ         $+16, AX
+	CMPQ         AX, $+8
+	JLT          fewer173
+	VMOVUPS      (CX), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMAXPS       Y6, Y2, Y6
+	VBROADCASTSS constants<>+24(SB), Y7
+	VMOVAPS      Y7, Y8
+	VFMADD231PS  Y0, Y6, Y8
+	VSUBPS       Y7, Y8, Y7
+	VFMSUB231PS  Y0, Y6, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VBROADCASTSS constants<>+28(SB), Y6
+	VBROADCASTSS constants<>+20(SB), Y9
+	VFMADD213PS  Y9, Y7, Y6
+	VBROADCASTSS constants<>+16(SB), Y9
+	VFMADD213PS  Y9, Y7, Y6
+	VBROADCASTSS constants<>+12(SB), Y9
+	VFMADD213PS  Y9, Y7, Y6
+	VBROADCASTSS constants<>+8(SB), Y9
+	VFMADD213PS  Y9, Y7, Y6
+	VBROADCASTSS constants<>+4(SB), Y9
+	VFMADD213PS  Y9, Y7, Y6
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VADDPS       Y6, Y4, Y4
+	ADDQ         $+32, CX
+	SUBQ         $+8, AX
 
-rest172:
+fewer173:
+	TESTQ        AX, AX
+	JZ           done172
 	LEAQ         masks<>+0(SB), DX
-	MOVQ         AX, BX
-	SHLQ         $0x02, BX
-	SUBQ         BX, DX
-	VMOVDQU      64(DX), Y6
+	SHLQ         $0x02, AX
+	SUBQ         AX, DX
+	VMOVDQU      32(DX), Y6
 	VMASKMOVPS   (CX), Y6, Y7
 	VSUBPS       Y3, Y7, Y7
 	VMAXPS       Y7, Y2, Y7
-	VBROADCASTSS constants<>+24(SB), Y8
-	VMOVAPS      Y8, Y9
-	VFMADD231PS  Y0, Y7, Y9
-	VSUBPS       Y8, Y9, Y8
-	VFMSUB231PS  Y0, Y7, Y8
-	VFMADD231PS  Y1, Y7, Y8
-	VBROADCASTSS constants<>+28(SB), Y7
-	VBROADCASTSS constants<>+20(SB), Y10
-	VFMADD213PS  Y10, Y8, Y7
-	VBROADCASTSS constants<>+16(SB), Y10
-	VFMADD213PS  Y10, Y8, Y7
-	VBROADCASTSS constants<>+12(SB), Y10
-	VFMADD213PS  Y10, Y8, Y7
-	VBROADCASTSS constants<>+8(SB), Y10
-	VFMADD213PS  Y10, Y8, Y7
-	VBROADCASTSS constants<>+4(SB), Y10
-	VFMADD213PS  Y10, Y8, Y7
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y7, Y7
-	VMASKMOVPS   Y7, Y6, (CX)
-	VANDPS       Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         $+32, CX
-	SUBQ         $+8, AX
-	JG           rest172
+	VBROADCASTSS constants<>+24(SB), Y2
+	VMOVAPS      Y2, Y3
+	VFMADD231PS  Y0, Y7, Y3
+	VSUBPS       Y2, Y3, Y2
+	VFMSUB231PS  Y0, Y7, Y2
+	VFMADD231PS  Y1, Y7, Y2
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y2, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y2, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y2, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y2, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y2, Y0
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y0, Y0
+	VMASKMOVPS   Y0, Y6, (CX)
+	VANDPS       Y6, Y0, Y0
+	VADDPS       Y0, Y4, Y4
 
-done171:
+done172:
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
@@ -4172,9 +4635,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-24
 	VBROADCASTSS constants<>+36(SB), Y1
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+16, AX
-	JLT          end174
+	JLT          end175
 
-loop173:
+loop174:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VBROADCASTSS constants<>+40(SB), Y4
@@ -4221,19 +4684,48 @@ loop173:
 	VMOVUPS      Y3, 32(CX)
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JGE          loop173
+	JGE          loop174
 
-end174:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done175
+end175:
+	ADDQ         $+16, AX
+	CMPQ         AX, $+8
+	JLT          fewer177
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS constants<>+40(SB), Y3
+	VBROADCASTSS constants<>+44(SB), Y4
+	VMAXPS       Y2, Y3, Y2
+	VMINPS       Y2, Y4, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  Y0, Y2, Y4
+	VSUBPS       Y3, Y4, Y3
+	VFMSUB231PS  Y0, Y2, Y3
+	VFMADD231PS  Y1, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y2
+	VBROADCASTSS constants<>+20(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VBROADCASTSS constants<>+16(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VBROADCASTSS constants<>+12(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VBROADCASTSS constants<>+8(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VBROADCASTSS constants<>+4(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $+32, CX
+	SUBQ         $+8, AX
 
-rest176:
+fewer177:
+	TESTQ        AX, AX
+	JZ           done176
 	LEAQ         masks<>+0(SB), DX
-	MOVQ         AX, BX
-	SHLQ         $0x02, BX
-	SUBQ         BX, DX
-	VMOVDQU      64(DX), Y2
+	SHLQ         $0x02, AX
+	SUBQ         AX, DX
+	VMOVDQU      32(DX), Y2
 	VMASKMOVPS   (CX), Y2, Y3
 	VBROADCASTSS constants<>+40(SB), Y4
 	VBROADCASTSS constants<>+44(SB), Y5
@@ -4245,26 +4737,23 @@ rest176:
 	VSUBPS       Y4, Y5, Y4
 	VFMSUB231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y4
-	VBROADCASTSS constants<>+28(SB), Y3
-	VBROADCASTSS constants<>+20(SB), Y6
-	VFMADD213PS  Y6, Y4, Y3
-	VBROADCASTSS constants<>+16(SB), Y6
-	VFMADD213PS  Y6, Y4, Y3
-	VBROADCASTSS constants<>+12(SB), Y6
-	VFMADD213PS  Y6, Y4, Y3
-	VBROADCASTSS constants<>+8(SB), Y6
-	VFMADD213PS  Y6, Y4, Y3
-	VBROADCASTSS constants<>+4(SB), Y6
-	VFMADD213PS  Y6, Y4, Y3
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y4, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y4, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y4, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y4, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y4, Y0
 	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       Y3, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (CX)
-	ADDQ         $+32, CX
-	SUBQ         $+8, AX
-	JG           rest176
+	VMULPS       Y5, Y0, Y0
+	VADDPS       Y0, Y0, Y0
+	VMASKMOVPS   Y0, Y2, (CX)
 
-done175:
+done176:
 	VZEROUPPER
 	RET
 
@@ -4280,9 +4769,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+32, SI
-	JLT  end178
+	JLT  end179
 
-loop177:
+loop178:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VMOVUPS      64(DI), Y2
@@ -4396,12 +4885,12 @@ loop177:
 	VMOVUPS      Y11, 96(DI)
 	ADDQ         $+128, DI
 	SUBQ         $+32, SI
-	JGE          loop177
+	JGE          loop178
 
-end178:
+end179:
 	ADDQ         $+32, SI
 	CMPQ         SI, $+16
-	JLT          fewer180
+	JLT          fewer181
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+52(SB), Y2
@@ -4470,16 +4959,61 @@ end178:
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
 
-fewer180:
-	TESTQ SI, SI
-	JLE   done179
+fewer181:
+	CMPQ         SI, $+8
+	JLT          fewer182
+	VMOVUPS      (DI), Y0
+	VBROADCASTSS constants<>+52(SB), Y1
+	VBROADCASTSS constants<>+56(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+60(SB), Y1
+	VBROADCASTSS constants<>+64(SB), Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VBROADCASTSS constants<>+68(SB), Y1
+	VBROADCASTSS constants<>+72(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+76(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+80(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+84(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+88(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+92(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+100(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+104(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+108(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+112(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+116(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+120(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+124(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+128(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         $+32, DI
+	SUBQ         $+8, SI
 
-rest181:
+fewer182:
+	TESTQ        SI, SI
+	JZ           done180
 	LEAQ         masks<>+0(SB), R8
-	MOVQ         SI, R9
-	SHLQ         $0x02, R9
-	SUBQ         R9, R8
-	VMOVDQU      64(R8), Y0
+	SHLQ         $0x02, SI
+	SUBQ         SI, R8
+	VMOVDQU      32(R8), Y0
 	VMASKMOVPS   (DI), Y0, Y1
 	VBROADCASTSS constants<>+52(SB), Y2
 	VBROADCASTSS constants<>+56(SB), Y3
@@ -4522,11 +5056,8 @@ rest181:
 	VFMADD213PS  Y3, Y4, Y2
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (DI)
-	ADDQ         $+32, DI
-	SUBQ         $+8, SI
-	JG           rest181
 
-done179:
+done180:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -4545,9 +5076,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+32, SI
-	JLT  end183
+	JLT  end184
 
-loop182:
+loop183:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VMOVUPS      64(DI), Y2
@@ -4670,12 +5201,12 @@ loop182:
 	VMOVUPS      Y11, 96(DI)
 	ADDQ         $+128, DI
 	SUBQ         $+32, SI
-	JGE          loop182
+	JGE          loop183
 
-end183:
+end184:
 	ADDQ         $+32, SI
 	CMPQ         SI, $+16
-	JLT          fewer185
+	JLT          fewer186
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+132(SB), Y2
@@ -4749,16 +5280,64 @@ end183:
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
 
-fewer185:
-	TESTQ SI, SI
-	JLE   done184
+fewer186:
+	CMPQ         SI, $+8
+	JLT          fewer187
+	VMOVUPS      (DI), Y0
+	VBROADCASTSS constants<>+132(SB), Y1
+	VBROADCASTSS constants<>+136(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+140(SB), Y1
+	VBROADCASTSS constants<>+64(SB), Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VBROADCASTSS constants<>+144(SB), Y1
+	VBROADCASTSS constants<>+148(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+152(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+156(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+160(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+164(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+168(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+172(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+176(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+180(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+184(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+188(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+192(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+196(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+200(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+204(SB), Y2
+	VFNMADD213PS Y2, Y0, Y1
+	VBROADCASTSS constants<>+4(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      (DI), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         $+32, DI
+	SUBQ         $+8, SI
 
-rest186:
+fewer187:
+	TESTQ        SI, SI
+	JZ           done185
 	LEAQ         masks<>+0(SB), R8
-	MOVQ         SI, R9
-	SHLQ         $0x02, R9
-	SUBQ         R9, R8
-	VMOVDQU      64(R8), Y0
+	SHLQ         $0x02, SI
+	SUBQ         SI, R8
+	VMOVDQU      32(R8), Y0
 	VMASKMOVPS   (DI), Y0, Y1
 	VBROADCASTSS constants<>+132(SB), Y2
 	VBROADCASTSS constants<>+136(SB), Y3
@@ -4804,11 +5383,8 @@ rest186:
 	VMASKMOVPS   (DI), Y0, Y1
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (DI)
-	ADDQ         $+32, DI
-	SUBQ         $+8, SI
-	JG           rest186
 
-done184:
+done185:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -4827,9 +5403,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+16, SI
-	JLT  end188
+	JLT  end189
 
-loop187:
+loop188:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+208(SB), Y2
@@ -4891,19 +5467,58 @@ loop187:
 	VMOVUPS      Y1, 32(DI)
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
-	JGE          loop187
+	JGE          loop188
 
-end188:
-	ADDQ  $+16, SI
-	TESTQ SI, SI
-	JLE   done189
+end189:
+	ADDQ         $+16, SI
+	CMPQ         SI, $+8
+	JLT          fewer191
+	VMOVUPS      (DI), Y0
+	VBROADCASTSS constants<>+208(SB), Y1
+	VBROADCASTSS constants<>+4(SB), Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VMULPS       Y3, Y0, Y0
+	VBROADCASTSS constants<>+212(SB), Y1
+	VBROADCASTSS constants<>+216(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+220(SB), Y1
+	VBROADCASTSS constants<>+224(SB), Y2
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  Y1, Y0, Y4
+	VSUBPS       Y3, Y4, Y3
+	VFMSUB231PS  Y1, Y0, Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (DI), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         $+32, DI
+	SUBQ         $+8, SI
 
-rest190:
+fewer191:
+	TESTQ        SI, SI
+	JZ           done190
 	LEAQ         masks<>+0(SB), R8
-	MOVQ         SI, R9
-	SHLQ         $0x02, R9
-	SUBQ         R9, R8
-	VMOVDQU      64(R8), Y0
+	SHLQ         $0x02, SI
+	SUBQ         SI, R8
+	VMOVDQU      32(R8), Y0
 	VMASKMOVPS   (DI), Y0, Y1
 	VBROADCASTSS constants<>+208(SB), Y2
 	VBROADCASTSS constants<>+4(SB), Y3
@@ -4940,11 +5555,8 @@ rest190:
 	VMASKMOVPS   (DI), Y0, Y2
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DI)
-	ADDQ         $+32, DI
-	SUBQ         $+8, SI
-	JG           rest190
 
-done189:
+done190:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -4963,9 +5575,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+16, SI
-	JLT  end192
+	JLT  end193
 
-loop191:
+loop192:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+228(SB), Y2
@@ -5019,19 +5631,53 @@ loop191:
 	VMOVUPS      Y1, 32(DI)
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
-	JGE          loop191
+	JGE          loop192
 
-end192:
-	ADDQ  $+16, SI
-	TESTQ SI, SI
-	JLE   done193
+end193:
+	ADDQ         $+16, SI
+	CMPQ         SI, $+8
+	JLT          fewer195
+	VMOVUPS      (DI), Y0
+	VBROADCASTSS constants<>+228(SB), Y1
+	VBROADCASTSS constants<>+232(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+236(SB), Y1
+	VBROADCASTSS constants<>+240(SB), Y2
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  Y1, Y0, Y4
+	VSUBPS       Y3, Y4, Y3
+	VFMSUB231PS  Y1, Y0, Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (DI), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         $+32, DI
+	SUBQ         $+8, SI
 
-rest194:
+fewer195:
+	TESTQ        SI, SI
+	JZ           done194
 	LEAQ         masks<>+0(SB), R8
-	MOVQ         SI, R9
-	SHLQ         $0x02, R9
-	SUBQ         R9, R8
-	VMOVDQU      64(R8), Y0
+	SHLQ         $0x02, SI
+	SUBQ         SI, R8
+	VMOVDQU      32(R8), Y0
 	VMASKMOVPS   (DI), Y0, Y1
 	VBROADCASTSS constants<>+228(SB), Y2
 	VBROADCASTSS constants<>+232(SB), Y3
@@ -5063,11 +5709,8 @@ rest194:
 	VMASKMOVPS   (DI), Y0, Y2
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DI)
-	ADDQ         $+32, DI
-	SUBQ         $+8, SI
-	JG           rest194
 
-done193:
+done194:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -5081,9 +5724,9 @@ TEXT ·mulGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end196
+	JLT  end197
 
-loop195:
+loop196:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+132(SB), Y2
@@ -5161,19 +5804,70 @@ loop195:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop195
+	JGE          loop196
 
-end196:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done197
+end197:
+	ADDQ         $+16, AX
+	CMPQ         AX, $+8
+	JLT          fewer199
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+132(SB), Y1
+	VBROADCASTSS constants<>+136(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+140(SB), Y1
+	VBROADCASTSS constants<>+64(SB), Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VBROADCASTSS constants<>+144(SB), Y1
+	VBROADCASTSS constants<>+148(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+152(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+156(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+160(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+164(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+168(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+172(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+176(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+180(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+184(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+188(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+192(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+196(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+200(SB), Y2
+	VFMADD213PS  Y2, Y3, Y1
+	VBROADCASTSS constants<>+204(SB), Y2
+	VFNMADD213PS Y2, Y0, Y1
+	VBROADCASTSS constants<>+4(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (CX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
 
-rest198:
+fewer199:
+	TESTQ        AX, AX
+	JZ           done198
 	LEAQ         masks<>+0(SB), BX
-	MOVQ         AX, SI
-	SHLQ         $0x02, SI
-	SUBQ         SI, BX
-	VMOVDQU      64(BX), Y0
+	SHLQ         $0x02, AX
+	SUBQ         AX, BX
+	VMOVDQU      32(BX), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VBROADCASTSS constants<>+132(SB), Y2
 	VBROADCASTSS constants<>+136(SB), Y3
@@ -5221,12 +5915,8 @@ rest198:
 	VMASKMOVPS   (CX), Y0, Y1
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JG           rest198
 
-done197:
+done198:
 	VZEROUPPER
 	RET
 
@@ -5237,9 +5927,9 @@ TEXT ·mulGELUTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end200
+	JLT  end201
 
-loop199:
+loop200:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+208(SB), Y2
@@ -5306,19 +5996,61 @@ loop199:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop199
+	JGE          loop200
 
-end200:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done201
+end201:
+	ADDQ         $+16, AX
+	CMPQ         AX, $+8
+	JLT          fewer203
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+208(SB), Y1
+	VBROADCASTSS constants<>+4(SB), Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VMULPS       Y3, Y0, Y0
+	VBROADCASTSS constants<>+212(SB), Y1
+	VBROADCASTSS constants<>+216(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+220(SB), Y1
+	VBROADCASTSS constants<>+224(SB), Y2
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  Y1, Y0, Y4
+	VSUBPS       Y3, Y4, Y3
+	VFMSUB231PS  Y1, Y0, Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (DX), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      (CX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
 
-rest202:
+fewer203:
+	TESTQ        AX, AX
+	JZ           done202
 	LEAQ         masks<>+0(SB), BX
-	MOVQ         AX, SI
-	SHLQ         $0x02, SI
-	SUBQ         SI, BX
-	VMOVDQU      64(BX), Y0
+	SHLQ         $0x02, AX
+	SUBQ         AX, BX
+	VMOVDQU      32(BX), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VBROADCASTSS constants<>+208(SB), Y2
 	VBROADCASTSS constants<>+4(SB), Y3
@@ -5357,12 +6089,8 @@ rest202:
 	VMASKMOVPS   (CX), Y0, Y2
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JG           rest202
 
-done201:
+done202:
 	VZEROUPPER
 	RET
 
@@ -5373,9 +6101,9 @@ TEXT ·mulSiLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end204
+	JLT  end205
 
-loop203:
+loop204:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+228(SB), Y2
@@ -5434,19 +6162,56 @@ loop203:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop203
+	JGE          loop204
 
-end204:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done205
+end205:
+	ADDQ         $+16, AX
+	CMPQ         AX, $+8
+	JLT          fewer207
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+228(SB), Y1
+	VBROADCASTSS constants<>+232(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VBROADCASTSS constants<>+236(SB), Y1
+	VBROADCASTSS constants<>+240(SB), Y2
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  Y1, Y0, Y4
+	VSUBPS       Y3, Y4, Y3
+	VFMSUB231PS  Y1, Y0, Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VBROADCASTSS constants<>+28(SB), Y0
+	VBROADCASTSS constants<>+20(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+16(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+12(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+8(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VBROADCASTSS constants<>+4(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (DX), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      (CX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $+8, AX
 
-rest206:
+fewer207:
+	TESTQ        AX, AX
+	JZ           done206
 	LEAQ         masks<>+0(SB), BX
-	MOVQ         AX, SI
-	SHLQ         $0x02, SI
-	SUBQ         SI, BX
-	VMOVDQU      64(BX), Y0
+	SHLQ         $0x02, AX
+	SUBQ         AX, BX
+	VMOVDQU      32(BX), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VBROADCASTSS constants<>+228(SB), Y2
 	VBROADCASTSS constants<>+232(SB), Y3
@@ -5480,12 +6245,8 @@ rest206:
 	VMASKMOVPS   (CX), Y0, Y2
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $+32, CX
-	ADDQ         $+32, DX
-	SUBQ         $+8, AX
-	JG           rest206
 
-done205:
+done206:
 	VZEROUPPER
 	RET
 
@@ -5501,9 +6262,9 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-81
 	MOVQ   AX, DX
 	MOVQ   CX, BX
 	SUBQ   $+32, BX
-	JLT    end208
+	JLT    end209
 
-loop207:
+loop208:
 	VMOVUPS (DX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX), Y4
@@ -5514,12 +6275,12 @@ loop207:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     loop207
+	JGE     loop208
 
-end208:
+end209:
 	ADDQ    $+32, BX
 	CMPQ    BX, $+16
-	JLT     fewer210
+	JLT     fewer211
 	VMOVUPS (DX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX), Y4
@@ -5527,23 +6288,25 @@ end208:
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
 
-fewer210:
-	TESTQ BX, BX
-	JLE   done209
+fewer211:
+	CMPQ    BX, $+8
+	JLT     fewer212
+	VMOVUPS (DX), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    $+32, DX
+	SUBQ    $+8, BX
 
-rest211:
+fewer212:
+	TESTQ      BX, BX
+	JZ         done210
 	LEAQ       masks<>+0(SB), SI
-	MOVQ       BX, DI
-	SHLQ       $0x02, DI
-	SUBQ       DI, SI
-	VMOVDQU    64(SI), Y4
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVDQU    32(SI), Y4
 	VMASKMOVPS (DX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
-	ADDQ       $+32, DX
-	SUBQ       $+8, BX
-	JG         rest211
 
-done209:
+done210:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5569,9 +6332,9 @@ done209:
 	MOVQ         AX, DX
 	MOVQ         CX, BX
 	SUBQ         $+32, BX
-	JLT          end213
+	JLT          end214
 
-loop212:
+loop213:
 	VMOVUPS     (DX), Y9
 	VSUBPS      Y0, Y9, Y9
 	VADDPS      Y9, Y1, Y1
@@ -5590,12 +6353,12 @@ loop212:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        $+128, DX
 	SUBQ        $+32, BX
-	JGE         loop212
+	JGE         loop213
 
-end213:
+end214:
 	ADDQ        $+32, BX
 	CMPQ        BX, $+16
-	JLT         fewer215
+	JLT         fewer216
 	VMOVUPS     (DX), Y9
 	VSUBPS      Y0, Y9, Y9
 	VADDPS      Y9, Y1, Y1
@@ -5607,26 +6370,30 @@ end213:
 	ADDQ        $+64, DX
 	SUBQ        $+16, BX
 
-fewer215:
-	TESTQ BX, BX
-	JLE   done214
+fewer216:
+	CMPQ        BX, $+8
+	JLT         fewer217
+	VMOVUPS     (DX), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y1, Y1
+	VFMADD231PS Y9, Y9, Y5
+	ADDQ        $+32, DX
+	SUBQ        $+8, BX
 
-rest216:
+fewer217:
+	TESTQ       BX, BX
+	JZ          done215
 	LEAQ        masks<>+0(SB), SI
-	MOVQ        BX, DI
-	SHLQ        $0x02, DI
-	SUBQ        DI, SI
-	VMOVDQU     64(SI), Y9
+	SHLQ        $0x02, BX
+	SUBQ        BX, SI
+	VMOVDQU     32(SI), Y9
 	VMASKMOVPS  (DX), Y9, Y10
 	VSUBPS      Y0, Y10, Y10
 	VANDPS      Y9, Y10, Y10
 	VADDPS      Y10, Y1, Y1
 	VFMADD231PS Y10, Y10, Y5
-	ADDQ        $+32, DX
-	SUBQ        $+8, BX
-	JG          rest216
 
-done214:
+done215:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
@@ -5677,9 +6444,9 @@ finite:
 	TESTQ        SI, SI
 	JZ           unbiased
 	SUBQ         $+32, CX
-	JLT          end218
+	JLT          end219
 
-loop217:
+loop218:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -5712,12 +6479,12 @@ loop217:
 	ADDQ        $+128, DX
 	ADDQ        $+128, BX
 	SUBQ        $+32, CX
-	JGE         loop217
+	JGE         loop218
 
-end218:
+end219:
 	ADDQ        $+32, CX
 	CMPQ        CX, $+16
-	JLT         fewer220
+	JLT         fewer221
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -5737,30 +6504,37 @@ end218:
 	ADDQ        $+64, BX
 	SUBQ        $+16, CX
 
-fewer220:
-	TESTQ CX, CX
-	JLE   done219
-
-rest221:
-	LEAQ        masks<>+0(SB), SI
-	MOVQ        CX, DI
-	SHLQ        $0x02, DI
-	SUBQ        DI, SI
-	VMOVDQU     64(SI), Y2
-	VMASKMOVPS  (AX), Y2, Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMSUB213PS Y1, Y3, Y4
-	VMASKMOVPS  (BX), Y2, Y5
-	VMASKMOVPS  (DX), Y2, Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y2, (AX)
+fewer221:
+	CMPQ        CX, $+8
+	JLT         fewer222
+	VMOVUPS     (AX), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMSUB213PS Y1, Y3, Y2
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (DX), Y5
+	VFMADD213PS Y4, Y5, Y2
+	VMOVUPS     Y2, (AX)
 	ADDQ        $+32, AX
 	ADDQ        $+32, DX
 	ADDQ        $+32, BX
 	SUBQ        $+8, CX
-	JG          rest221
 
-done219:
+fewer222:
+	TESTQ       CX, CX
+	JZ          done220
+	LEAQ        masks<>+0(SB), SI
+	SHLQ        $0x02, CX
+	SUBQ        CX, SI
+	VMOVDQU     32(SI), Y2
+	VMASKMOVPS  (AX), Y2, Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMSUB213PS Y1, Y3, Y4
+	VMASKMOVPS  (BX), Y2, Y0
+	VMASKMOVPS  (DX), Y2, Y1
+	VFMADD213PS Y0, Y1, Y4
+	VMASKMOVPS  Y4, Y2, (AX)
+
+done220:
 	MOVB $0x01, AL
 	MOVB AL, ret+80(FP)
 	VZEROUPPER
@@ -5768,9 +6542,9 @@ done219:
 
 unbiased:
 	SUBQ $+32, CX
-	JLT  end223
+	JLT  end224
 
-loop222:
+loop223:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -5798,12 +6572,12 @@ loop222:
 	ADDQ        $+128, AX
 	ADDQ        $+128, DX
 	SUBQ        $+32, CX
-	JGE         loop222
+	JGE         loop223
 
-end223:
+end224:
 	ADDQ        $+32, CX
 	CMPQ        CX, $+16
-	JLT         fewer225
+	JLT         fewer226
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -5820,28 +6594,34 @@ end223:
 	ADDQ        $+64, DX
 	SUBQ        $+16, CX
 
-fewer225:
-	TESTQ CX, CX
-	JLE   done224
-
-rest226:
-	LEAQ        masks<>+0(SB), BX
-	MOVQ        CX, SI
-	SHLQ        $0x02, SI
-	SUBQ        SI, BX
-	VMOVDQU     64(BX), Y2
-	VMASKMOVPS  (AX), Y2, Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMSUB213PS Y1, Y3, Y4
-	VMASKMOVPS  (DX), Y2, Y5
-	VMULPS      Y5, Y4, Y4
-	VMASKMOVPS  Y4, Y2, (AX)
+fewer226:
+	CMPQ        CX, $+8
+	JLT         fewer227
+	VMOVUPS     (AX), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMSUB213PS Y1, Y3, Y2
+	VMOVUPS     (DX), Y4
+	VMULPS      Y4, Y2, Y2
+	VMOVUPS     Y2, (AX)
 	ADDQ        $+32, AX
 	ADDQ        $+32, DX
 	SUBQ        $+8, CX
-	JG          rest226
 
-done224:
+fewer227:
+	TESTQ       CX, CX
+	JZ          done225
+	LEAQ        masks<>+0(SB), BX
+	SHLQ        $0x02, CX
+	SUBQ        CX, BX
+	VMOVDQU     32(BX), Y2
+	VMASKMOVPS  (AX), Y2, Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMSUB213PS Y1, Y3, Y4
+	VMASKMOVPS  (DX), Y2, Y0
+	VMULPS      Y0, Y4, Y4
+	VMASKMOVPS  Y4, Y2, (AX)
+
+done225:
 	MOVB $0x01, AL
 	MOVB AL, ret+80(FP)
 	VZEROUPPER
@@ -5859,9 +6639,9 @@ TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-57
 	MOVQ   CX, DX
 	MOVQ   AX, BX
 	SUBQ   $+32, DX
-	JLT    end228
+	JLT    end229
 
-loop227:
+loop228:
 	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(BX), Y4
@@ -5872,12 +6652,12 @@ loop227:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $+128, BX
 	SUBQ        $+32, DX
-	JGE         loop227
+	JGE         loop228
 
-end228:
+end229:
 	ADDQ        $+32, DX
 	CMPQ        DX, $+16
-	JLT         fewer230
+	JLT         fewer231
 	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(BX), Y4
@@ -5885,23 +6665,25 @@ end228:
 	ADDQ        $+64, BX
 	SUBQ        $+16, DX
 
-fewer230:
-	TESTQ DX, DX
-	JLE   done229
-
-rest231:
-	LEAQ        masks<>+0(SB), SI
-	MOVQ        DX, DI
-	SHLQ        $0x02, DI
-	SUBQ        DI, SI
-	VMOVDQU     64(SI), Y4
-	VMASKMOVPS  (BX), Y4, Y4
+fewer231:
+	CMPQ        DX, $+8
+	JLT         fewer232
+	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $+32, BX
 	SUBQ        $+8, DX
-	JG          rest231
 
-done229:
+fewer232:
+	TESTQ       DX, DX
+	JZ          done230
+	LEAQ        masks<>+0(SB), SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	VMOVDQU     32(SI), Y4
+	VMASKMOVPS  (BX), Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+
+done230:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5938,9 +6720,9 @@ finite:
 	MOVQ         AX, AX
 	MOVQ         weight_base+24(FP), DX
 	SUBQ         $+32, CX
-	JLT          end233
+	JLT          end234
 
-loop232:
+loop233:
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX), Y2
@@ -5964,12 +6746,12 @@ loop232:
 	ADDQ    $+128, AX
 	ADDQ    $+128, DX
 	SUBQ    $+32, CX
-	JGE     loop232
+	JGE     loop233
 
-end233:
+end234:
 	ADDQ    $+32, CX
 	CMPQ    CX, $+16
-	JLT     fewer235
+	JLT     fewer236
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX), Y2
@@ -5984,27 +6766,32 @@ end233:
 	ADDQ    $+64, DX
 	SUBQ    $+16, CX
 
-fewer235:
-	TESTQ CX, CX
-	JLE   done234
+fewer236:
+	CMPQ    CX, $+8
+	JLT     fewer237
+	VMOVUPS (AX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (DX), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, DX
+	SUBQ    $+8, CX
 
-rest236:
+fewer237:
+	TESTQ      CX, CX
+	JZ         done235
 	LEAQ       masks<>+0(SB), BX
-	MOVQ       CX, SI
-	SHLQ       $0x02, SI
-	SUBQ       SI, BX
-	VMOVDQU    64(BX), Y1
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVDQU    32(BX), Y1
 	VMASKMOVPS (AX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
-	VMASKMOVPS (DX), Y1, Y3
-	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS (DX), Y1, Y0
+	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
-	ADDQ       $+32, AX
-	ADDQ       $+32, DX
-	SUBQ       $+8, CX
-	JG         rest236
 
-done234:
+done235:
 	MOVB $0x01, AL
 	MOVB AL, ret+56(FP)
 	VZEROUPPER
@@ -6012,9 +6799,9 @@ done234:
 
 unweighted:
 	SUBQ $+32, CX
-	JLT  end238
+	JLT  end239
 
-loop237:
+loop238:
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
@@ -6029,12 +6816,12 @@ loop237:
 	VMOVUPS Y1, 96(AX)
 	ADDQ    $+128, AX
 	SUBQ    $+32, CX
-	JGE     loop237
+	JGE     loop238
 
-end238:
+end239:
 	ADDQ    $+32, CX
 	CMPQ    CX, $+16
-	JLT     fewer240
+	JLT     fewer241
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
@@ -6044,24 +6831,27 @@ end238:
 	ADDQ    $+64, AX
 	SUBQ    $+16, CX
 
-fewer240:
-	TESTQ CX, CX
-	JLE   done239
+fewer241:
+	CMPQ    CX, $+8
+	JLT     fewer242
+	VMOVUPS (AX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $+32, AX
+	SUBQ    $+8, CX
 
-rest241:
+fewer242:
+	TESTQ      CX, CX
+	JZ         done240
 	LEAQ       masks<>+0(SB), DX
-	MOVQ       CX, BX
-	SHLQ       $0x02, BX
-	SUBQ       BX, DX
-	VMOVDQU    64(DX), Y1
+	SHLQ       $0x02, CX
+	SUBQ       CX, DX
+	VMOVDQU    32(DX), Y1
 	VMASKMOVPS (AX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
-	ADDQ       $+32, AX
-	SUBQ       $+8, CX
-	JG         rest241
 
-done239:
+done240:
 	MOVB $0x01, AL
 	MOVB AL, ret+56(FP)
 	VZEROUPPER
@@ -6076,9 +6866,9 @@ TEXT ·ropeHalvesAVX2(SB), NOSPLIT, $0-96
 	MOVQ cos_base+48(FP), BX
 	MOVQ sin_base+72(FP), SI
 	SUBQ $+16, AX
-	JLT  end243
+	JLT  end244
 
-loop242:
+loop243:
 	VMOVUPS     (CX), Y0
 	VMOVUPS     (DX), Y1
 	VMOVUPS     (BX), Y2
@@ -6104,19 +6894,35 @@ loop242:
 	ADDQ        $+64, BX
 	ADDQ        $+64, SI
 	SUBQ        $+16, AX
-	JGE         loop242
+	JGE         loop243
 
-end243:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done244
+end244:
+	ADDQ        $+16, AX
+	CMPQ        AX, $+8
+	JLT         fewer246
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     (SI), Y3
+	VMULPS      Y1, Y3, Y4
+	VFMSUB231PS Y0, Y2, Y4
+	VMULPS      Y0, Y3, Y0
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y4, (CX)
+	VMOVUPS     Y0, (DX)
+	ADDQ        $+32, CX
+	ADDQ        $+32, DX
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	SUBQ        $+8, AX
 
-rest245:
+fewer246:
+	TESTQ       AX, AX
+	JZ          done245
 	LEAQ        masks<>+0(SB), DI
-	MOVQ        AX, R8
-	SHLQ        $0x02, R8
-	SUBQ        R8, DI
-	VMOVDQU     64(DI), Y0
+	SHLQ        $0x02, AX
+	SUBQ        AX, DI
+	VMOVDQU     32(DI), Y0
 	VMASKMOVPS  (CX), Y0, Y1
 	VMASKMOVPS  (DX), Y0, Y2
 	VMASKMOVPS  (BX), Y0, Y3
@@ -6127,14 +6933,8 @@ rest245:
 	VFMADD231PS Y2, Y3, Y1
 	VMASKMOVPS  Y5, Y0, (CX)
 	VMASKMOVPS  Y1, Y0, (DX)
-	ADDQ        $+32, CX
-	ADDQ        $+32, DX
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	SUBQ        $+8, AX
-	JG          rest245
 
-done244:
+done245:
 	VZEROUPPER
 	RET
 
@@ -6146,9 +6946,9 @@ TEXT ·ropePairsAVX2(SB), NOSPLIT, $0-72
 	MOVQ cos_base+24(FP), DX
 	MOVQ sin_base+48(FP), BX
 	SUBQ $+16, AX
-	JLT  end247
+	JLT  end248
 
-loop246:
+loop247:
 	VMOVUPS        (CX), Y0
 	VPERMILPS      $0xb1, Y0, Y1
 	VPMOVZXDQ      (BX), Y2
@@ -6171,25 +6971,39 @@ loop246:
 	ADDQ           $+32, DX
 	ADDQ           $+32, BX
 	SUBQ           $+16, AX
-	JGE            loop246
+	JGE            loop247
 
-end247:
-	ADDQ  $+16, AX
-	TESTQ AX, AX
-	JLE   done248
+end248:
+	ADDQ           $+16, AX
+	CMPQ           AX, $+8
+	JLT            fewer250
+	VMOVUPS        (CX), Y0
+	VPERMILPS      $0xb1, Y0, Y1
+	VPMOVZXDQ      (BX), Y2
+	VMOVSLDUP      Y2, Y2
+	VMULPS         Y2, Y1, Y1
+	VPMOVZXDQ      (DX), Y2
+	VMOVSLDUP      Y2, Y2
+	VFMADDSUB213PS Y1, Y2, Y0
+	VMOVUPS        Y0, (CX)
+	ADDQ           $+32, CX
+	ADDQ           $+16, DX
+	ADDQ           $+16, BX
+	SUBQ           $+8, AX
 
-rest249:
+fewer250:
+	TESTQ          AX, AX
+	JZ             done249
 	LEAQ           masks<>+0(SB), SI
 	MOVQ           AX, DI
 	SHLQ           $0x02, DI
 	SUBQ           DI, SI
-	VMOVDQU        64(SI), Y0
-	MOVQ           AX, SI
-	SHRQ           $0x01, SI
-	LEAQ           masks<>+0(SB), DI
-	SHLQ           $0x02, SI
-	SUBQ           SI, DI
-	VMOVDQU        64(DI), X1
+	VMOVDQU        32(SI), Y0
+	SHRQ           $0x01, AX
+	LEAQ           masks<>+0(SB), SI
+	SHLQ           $0x02, AX
+	SUBQ           AX, SI
+	VMOVDQU        32(SI), X1
 	VMASKMOVPS     (CX), Y0, Y2
 	VPERMILPS      $0xb1, Y2, Y3
 	VMASKMOVPS     (BX), X1, X4
@@ -6201,13 +7015,8 @@ rest249:
 	VMOVSLDUP      Y1, Y1
 	VFMADDSUB213PS Y3, Y1, Y2
 	VMASKMOVPS     Y2, Y0, (CX)
-	ADDQ           $+32, CX
-	ADDQ           $+16, DX
-	ADDQ           $+16, BX
-	SUBQ           $+8, AX
-	JG             rest249
 
-done248:
+done249:
 	VZEROUPPER
 	RET
 
@@ -6224,9 +7033,9 @@ TEXT ·meanAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), BX
 	MOVQ         x_base+24(FP), SI
 	SUBQ         $+32, AX
-	JLT          end251
+	JLT          end252
 
-loop250:
+loop251:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -6234,7 +7043,7 @@ loop250:
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
-row252:
+row253:
 	VMOVUPS (DI), Y5
 	VADDPS  Y5, Y1, Y1
 	VMOVUPS 32(DI), Y5
@@ -6245,7 +7054,7 @@ row252:
 	VADDPS  Y5, Y4, Y4
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     row252
+	JNZ     row253
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (BX)
 	VDIVPS  Y0, Y2, Y2
@@ -6257,25 +7066,25 @@ row252:
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
 	SUBQ    $+32, AX
-	JGE     loop250
+	JGE     loop251
 
-end251:
+end252:
 	ADDQ   $+32, AX
 	CMPQ   AX, $+16
-	JLT    fewer254
+	JLT    fewer255
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
-row255:
+row256:
 	VMOVUPS (DI), Y3
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS 32(DI), Y3
 	VADDPS  Y3, Y2, Y2
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     row255
+	JNZ     row256
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (BX)
 	VDIVPS  Y0, Y2, Y2
@@ -6284,34 +7093,45 @@ row255:
 	ADDQ    $+64, SI
 	SUBQ    $+16, AX
 
-fewer254:
-	TESTQ AX, AX
-	JLE   done253
+fewer255:
+	CMPQ   AX, $+8
+	JLT    fewer257
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, DI
+	MOVQ   CX, R8
 
-rest256:
+row258:
+	VMOVUPS (DI), Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    DX, DI
+	DECQ    R8
+	JNZ     row258
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (BX)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	SUBQ    $+8, AX
+
+fewer257:
+	TESTQ   AX, AX
+	JZ      done254
 	LEAQ    masks<>+0(SB), DI
-	MOVQ    AX, R8
-	SHLQ    $0x02, R8
-	SUBQ    R8, DI
-	VMOVDQU 64(DI), Y1
+	SHLQ    $0x02, AX
+	SUBQ    AX, DI
+	VMOVDQU 32(DI), Y1
 	VXORPS  Y2, Y2, Y2
-	MOVQ    SI, DI
-	MOVQ    CX, R8
+	MOVQ    SI, AX
 
-row257:
-	VMASKMOVPS (DI), Y1, Y3
+row259:
+	VMASKMOVPS (AX), Y1, Y3
 	VADDPS     Y3, Y2, Y2
-	ADDQ       DX, DI
-	DECQ       R8
-	JNZ        row257
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        row259
 	VDIVPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (BX)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	SUBQ       $+8, AX
-	JG         rest256
 
-done253:
+done254:
 	VZEROUPPER
 	RET
 
@@ -6322,9 +7142,9 @@ TEXT ·finiteAVX2(SB), NOSPLIT, $0-32
 	MOVQ AX, CX
 	MOVQ x_len+8(FP), DX
 	SUBQ $+64, DX
-	JLT  end259
+	JLT  end261
 
-loop258:
+loop260:
 	VBROADCASTSS constants<>+268(SB), Y0
 	VXORPS       Y1, Y1, Y1
 	VANDPS       (CX), Y0, Y2
@@ -6355,9 +7175,9 @@ loop258:
 	JNZ          found
 	ADDQ         $+256, CX
 	SUBQ         $+64, DX
-	JGE          loop258
+	JGE          loop260
 
-end259:
+end261:
 	ADDQ $+64, DX
 
 found:
@@ -6375,9 +7195,9 @@ TEXT ·fromF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         src_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end261
+	JLT          end263
 
-loop260:
+loop262:
 	VCVTPH2PS (DX), Y1
 	VPMOVZXWD (DX), Y2
 	VPSLLD    $0x0d, Y2, Y2
@@ -6417,9 +7237,9 @@ loop260:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop260
+	JGE       loop262
 
-end261:
+end263:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -6433,9 +7253,9 @@ TEXT ·toF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end263
+	JLT          end265
 
-loop262:
+loop264:
 	VMOVUPS   (CX), Y2
 	VCMPPS    $0x03, Y2, Y2, Y3
 	VANDPS    Y0, Y2, Y4
@@ -6463,9 +7283,9 @@ loop262:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop262
+	JGE       loop264
 
-end263:
+end265:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -6477,9 +7297,9 @@ TEXT ·fromBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ src_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end265
+	JLT  end267
 
-loop264:
+loop266:
 	VPMOVZXWD (DX), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (CX)
@@ -6495,9 +7315,9 @@ loop264:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop264
+	JGE       loop266
 
-end265:
+end267:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -6512,9 +7332,9 @@ TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end267
+	JLT          end269
 
-loop266:
+loop268:
 	VMOVUPS   (CX), Y3
 	VPSRLD    $0x10, Y3, Y4
 	VCMPPS    $0x03, Y3, Y3, Y6
@@ -6560,9 +7380,9 @@ loop266:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop266
+	JGE       loop268
 
-end267:
+end269:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -6645,20 +7465,12 @@ DATA masks<>+16(SB)/4, $0xffffffff
 DATA masks<>+20(SB)/4, $0xffffffff
 DATA masks<>+24(SB)/4, $0xffffffff
 DATA masks<>+28(SB)/4, $0xffffffff
-DATA masks<>+32(SB)/4, $0xffffffff
-DATA masks<>+36(SB)/4, $0xffffffff
-DATA masks<>+40(SB)/4, $0xffffffff
-DATA masks<>+44(SB)/4, $0xffffffff
-DATA masks<>+48(SB)/4, $0xffffffff
-DATA masks<>+52(SB)/4, $0xffffffff
-DATA masks<>+56(SB)/4, $0xffffffff
-DATA masks<>+60(SB)/4, $0xffffffff
-DATA masks<>+64(SB)/4, $0x00000000
-DATA masks<>+68(SB)/4, $0x00000000
-DATA masks<>+72(SB)/4, $0x00000000
-DATA masks<>+76(SB)/4, $0x00000000
-DATA masks<>+80(SB)/4, $0x00000000
-DATA masks<>+84(SB)/4, $0x00000000
-DATA masks<>+88(SB)/4, $0x00000000
-DATA masks<>+92(SB)/4, $0x00000000
-GLOBL masks<>(SB), RODATA|NOPTR, $96
+DATA masks<>+32(SB)/4, $0x00000000
+DATA masks<>+36(SB)/4, $0x00000000
+DATA masks<>+40(SB)/4, $0x00000000
+DATA masks<>+44(SB)/4, $0x00000000
+DATA masks<>+48(SB)/4, $0x00000000
+DATA masks<>+52(SB)/4, $0x00000000
+DATA masks<>+56(SB)/4, $0x00000000
+DATA masks<>+60(SB)/4, $0x00000000
+GLOBL masks<>(SB), RODATA|NOPTR, $64
