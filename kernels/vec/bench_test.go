@@ -19,42 +19,48 @@ func BenchmarkVec(b *testing.B) {
 	for _, op := range []struct {
 		name    string
 		lengths []int
-		f       func(n int)
+		f       func(x []float32)
 	}{
-		{"Max", []int{40, 512}, func(n int) { Max(x[:n]) }},
-		{"ExpSum", []int{16, 40, 128, 512}, func(n int) { ExpSum(x[:n], 0.125, 4) }},
-		{"Softmax", []int{40, 128, 512}, func(n int) { Softmax(x[:n], 0.125) }},
-		{"Exp", []int{512}, func(n int) { Exp(x[:n]) }},
-		{"Erf", []int{512}, func(n int) { Erf(x[:n]) }},
-		{"GELU", []int{16, 32, 1536}, func(n int) { GELU(x[:n]) }},
-		{"GELURows12of", []int{32}, func(n int) { GELURows(x, 12, n, 300) }},
-		{"GELUTanh", []int{32, 1536}, func(n int) { GELUTanh(x[:n]) }},
-		{"SiLU", []int{32, 1536}, func(n int) { SiLU(x[:n]) }},
-		{"MulSiLU", []int{1536}, func(n int) { MulSiLU(x[:n], y[:n]) }},
-		{"LayerNorm", []int{384, 768, 1024}, func(n int) { LayerNorm(x[:n], z[:n], y[:n], 1e-12) }},
-		{"RMSNorm", []int{384, 1024}, func(n int) { RMSNorm(x[:n], z[:n], 1e-6) }},
-		{"Normalize", []int{384}, func(n int) { Normalize(x[:n]) }},
-		{"RopeHalves", []int{64, 128}, func(n int) { RopeHalves(x[:n], y[:n/2], z[:n/2]) }},
-		{"RopePairs", []int{64, 128}, func(n int) { RopePairs(x[:n], y[:n/2], z[:n/2]) }},
-		{"Add", []int{32, 384}, func(n int) { Add(x[:n], y[:n]) }},
-		{"AddScaled", []int{64}, func(n int) { AddScaled(x[:n], y[:n], 0.5) }},
-		{"Dot", []int{32, 64, 384}, func(n int) { Dot(x[:n], y[:n]) }},
-		{"Mean10of", []int{384}, func(n int) { Mean(y[:n], x[:10*n]) }},
-		{"NotFinite", []int{384, 4096}, func(n int) { NotFinite(x[:n]) }},
-		{"FromF16", []int{4096}, func(n int) { FromF16(x[:n], half[:2*n]) }},
-		{"ToF16", []int{4096}, func(n int) { ToF16(half[:2*n], x[:n]) }},
-		{"FromBF16", []int{4096}, func(n int) { FromBF16(x[:n], half[:2*n]) }},
-		{"ToBF16", []int{4096}, func(n int) { ToBF16(half[:2*n], x[:n]) }},
+		{"Max", []int{40, 512}, func(x []float32) { Max(x) }},
+		{"ExpSum", []int{16, 40, 128, 512}, func(x []float32) { ExpSum(x, 0.125, 4) }},
+		{"Softmax", []int{40, 128, 512}, func(x []float32) { Softmax(x, 0.125) }},
+		{"Exp", []int{512}, func(x []float32) { Exp(x) }},
+		{"Erf", []int{512}, func(x []float32) { Erf(x) }},
+		{"GELU", []int{16, 32, 1536}, func(x []float32) { GELU(x) }},
+		{"GELURows12x32", []int{12 * 32}, func(x []float32) { GELURows(x, 12, 32, 32) }},
+		{"GELUTanh", []int{32, 1536}, func(x []float32) { GELUTanh(x) }},
+		{"SiLU", []int{32, 1536}, func(x []float32) { SiLU(x) }},
+		{"MulSiLU", []int{1536}, func(x []float32) { MulSiLU(x, y[:len(x)]) }},
+		{"LayerNorm", []int{384, 768, 1024}, func(x []float32) { LayerNorm(x, z[:len(x)], y[:len(x)], 1e-12) }},
+		{"RMSNorm", []int{384, 1024}, func(x []float32) { RMSNorm(x, z[:len(x)], 1e-6) }},
+		{"Normalize", []int{384}, func(x []float32) { Normalize(x) }},
+		{"RopeHalves", []int{64, 128}, func(x []float32) { RopeHalves(x, y[:len(x)/2], z[:len(x)/2]) }},
+		{"RopePairs", []int{64, 128}, func(x []float32) { RopePairs(x, y[:len(x)/2], z[:len(x)/2]) }},
+		{"Add", []int{32, 384}, func(x []float32) { Add(x, y[:len(x)]) }},
+		{"AddScaled", []int{64}, func(x []float32) { AddScaled(x, y[:len(x)], 0.5) }},
+		{"Dot", []int{32, 64, 384}, func(x []float32) { Dot(x, y[:len(x)]) }},
+		{"Mean10x384", []int{10 * 384}, func(x []float32) { Mean(y[:384], x) }},
+		{"NotFinite", []int{384, 4096}, func(x []float32) { NotFinite(x) }},
+		{"FromF16", []int{4096}, func(x []float32) { FromF16(x, half[:2*len(x)]) }},
+		{"ToF16", []int{4096}, func(x []float32) { ToF16(half[:2*len(x)], x) }},
+		{"FromBF16", []int{4096}, func(x []float32) { FromBF16(x, half[:2*len(x)]) }},
+		{"ToBF16", []int{4096}, func(x []float32) { ToBF16(half[:2*len(x)], x) }},
 	} {
 		for _, n := range op.lengths {
 			for _, path := range cpu.Paths() {
 				b.Run(fmt.Sprintf("%s/%d/%s", op.name, n, path), func(b *testing.B) {
 					active = path
-					for i := range b.N {
-						if i%32 == 0 { // before numbers overflow or become subnormal
-							copy(x[:min(12*n, len(x))], first)
+					// Rows one after the other, as in use, and fresh ones before
+					// numbers overflow or become subnormal.
+					for i, at, again := 0, len(x), 0; i < b.N; i++ {
+						if at+n > len(x) {
+							at = 0
+							if again++; again%32 == 1 {
+								copy(x, first)
+							}
 						}
-						op.f(n)
+						op.f(x[at : at+n])
+						at += n
 					}
 				})
 			}

@@ -74,6 +74,14 @@ func maximum(x []float32) float32 {
 	return plainMax(x)
 }
 
+// baseTwo returns scale·log2 e as the sum of two numbers, and the difference at
+// which 2 to that power is taken for 0.
+func baseTwo(scale float32) (c, low, floor float32) {
+	exact := float64(scale) * math.Log2E
+	c = float32(exact)
+	return c, float32(exact - float64(c)), -127 / c
+}
+
 func expSum(x []float32, scale, top float32) float32 {
 	c, low, floor := baseTwo(scale)
 	switch active {
@@ -239,7 +247,9 @@ func finite(x []float32) int {
 	return 0
 }
 
-// Conversions return how many elements at the front they have handled.
+// halfRun is the number of elements that conversions handle at a time. They
+// return how many at the front they have handled.
+const halfRun = 32
 
 func fromF16(dst []float32, src []byte) int {
 	switch active {

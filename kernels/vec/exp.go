@@ -43,14 +43,6 @@ func Exp(x []float32) { exp(x) }
 // 2⁻²¹ of the exact one, or within 2⁻¹⁴⁹ where it is subnormal.
 func Erf(x []float32) { oneRow(x, erf) }
 
-// baseTwo returns scale·log2 e as the sum of two numbers, and the difference at
-// which 2 to that power is taken for 0.
-func baseTwo(scale float32) (c, low, floor float32) {
-	exact := float64(scale) * math.Log2E
-	c = float32(exact)
-	return c, float32(exact - float64(c)), -127 / c
-}
-
 func plainMax(x []float32) float32 {
 	top := float32(math.Inf(-1))
 	for _, v := range x {

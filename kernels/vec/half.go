@@ -46,9 +46,6 @@ func ToBF16(dst []byte, src []float32) {
 	plainToBF16(dst[2*n:], src[n:])
 }
 
-// halfRun is the number of elements that the assembly converts at a time.
-const halfRun = 32
-
 // F16ToF32 returns the value of a float16, exactly. The payload of a NaN is kept.
 func F16ToF32(h uint16) float32 {
 	sign, rest := uint32(h&0x8000)<<16, uint32(h&0x7fff)

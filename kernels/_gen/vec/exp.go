@@ -110,6 +110,7 @@ func (m *machine) exponentials() {
 	c, low := m.parameter("c"), m.parameter("low")
 	floor, top := m.parameter("floor"), m.parameter("top")
 	acc = m.zeros(m.deep)
+	m.keep(append(exp2[:5:5], magic+127)...)
 	m.each(n, []Register{m.pointer("x")}, floats(1), m.deep, func(b *block) {
 		d := make([]VecVirtual, b.count)
 		for i := range d {

@@ -18,6 +18,8 @@ type machine struct {
 	unroll   int // vectors in flight where a body needs few registers
 	deep     int // where it needs many
 	register func() VecVirtual
+
+	kept map[uint32]VecVirtual // constants that stay in registers
 }
 
 func avx512() *machine {
@@ -33,6 +35,7 @@ func (m *machine) width() int { return 4 * m.lanes }
 
 // function begins a function for this machine.
 func (m *machine) function(name, signature, doc string) {
+	m.kept = nil
 	TEXT(name+m.name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + m.name + " " + doc)
@@ -49,9 +52,9 @@ type table struct {
 
 var constants = table{name: "constants", at: map[uint32]int{}}
 
-// masks is the table that AVX2's masks are slices of: ones for two vectors, and
+// masks is the table that AVX2's masks are slices of: ones for a vector, and
 // then zeros for one.
-var masks = table{name: "masks", content: append(slices.Repeat([]uint32{math.MaxUint32}, 16), make([]uint32, 8)...)}
+var masks = table{name: "masks", content: append(slices.Repeat([]uint32{math.MaxUint32}, 8), make([]uint32, 8)...)}
 
 func (t *table) place(i int) Mem {
 	return NewDataAddr(NewStaticSymbol(t.name), 4*i)
@@ -77,9 +80,25 @@ func constant(bits uint32) Mem {
 
 // bits returns a register with a pattern in each lane; k with a number.
 func (m *machine) bits(pattern uint32) VecVirtual {
+	if v, ok := m.kept[pattern]; ok {
+		return v
+	}
 	v := m.register()
 	VBROADCASTSS(constant(pattern), v)
 	return v
+}
+
+// keep loads constants for the rest of a function, where there are registers
+// enough. What k returns for them may then not be changed.
+func (m *machine) keep(numbers ...float64) {
+	if !m.wide() {
+		return
+	}
+	kept := map[uint32]VecVirtual{}
+	for _, f := range numbers {
+		kept[math.Float32bits(float32(f))] = m.k(f)
+	}
+	m.kept = kept
 }
 
 func (m *machine) k(f float64) VecVirtual { return m.bits(math.Float32bits(float32(f))) }
@@ -175,7 +194,7 @@ func (b *block) clear(v VecVirtual) {
 	}
 }
 
-// setMask makes the mask of the first left elements, which are below two vectors.
+// setMask makes the mask of the first left elements, which are less than a vector.
 func (b *block) setMask() {
 	if b.wide() {
 		ones := GP32()
@@ -190,14 +209,14 @@ func (b *block) setMask() {
 	b.mask = v
 }
 
-// maskAt returns the place in masks from which on left elements, up to 16, are ones.
+// maskAt returns the place in masks from which on left elements, up to 8, are ones.
 func maskAt(left Register) Mem {
 	at, back := GP64(), GP64()
 	LEAQ(masks.place(0), at)
 	MOVQ(left, back)
 	SHLQ(Imm(2), back)
 	SUBQ(back, at)
-	return Mem{Base: at, Disp: 64}
+	return Mem{Base: at, Disp: 32}
 }
 
 var labels int
@@ -209,14 +228,14 @@ func label(name string) string {
 }
 
 // each runs body over n elements behind pointers: unroll vectors at a time, a
-// power of two, then at most once each half of that down to two, then one with a
-// mask. sizes are the bytes of an element behind each
+// power of two, then at most once each half of that down to one, then what is left
+// through a mask, as masked stores are slow. sizes are the bytes of an element behind each
 // pointer. It changes n and the pointers.
 func (m *machine) each(n Register, pointers []Register, sizes []int, unroll int, body func(b *block)) {
 	m.whole(n, pointers, sizes, unroll, body)
 	advance := func(vectors int) { advance(pointers, sizes, vectors*m.lanes) }
 	done := label("done")
-	for u := unroll / 2; u > 1; u /= 2 {
+	for u := unroll / 2; u > 0; u /= 2 {
 		fewer := label("fewer")
 		CMPQ(n, I32(u*m.lanes))
 		JLT(LabelRef(fewer))
@@ -226,15 +245,10 @@ func (m *machine) each(n Register, pointers []Register, sizes []int, unroll int,
 		Label(fewer)
 	}
 	TESTQ(n, n)
-	JLE(LabelRef(done))
-	rest := label("rest")
-	Label(rest)
+	JZ(LabelRef(done))
 	b := &block{machine: m, count: 1, pointers: pointers, left: n, masked: true}
 	b.setMask()
 	body(b)
-	advance(1)
-	SUBQ(I32(m.lanes), n)
-	JG(LabelRef(rest))
 	Label(done)
 }
 
