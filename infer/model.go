@@ -9,7 +9,8 @@ import (
 
 // Options change how a model is run. The zero value is the default.
 type Options struct {
-	Threads int // workers, at most GOMAXPROCS; 0 means GOMAXPROCS
+	Threads   int       // workers, at most GOMAXPROCS; 0 means GOMAXPROCS
+	Precision Precision // of the products
 }
 
 // A Model computes vectors. Several goroutines may use it at once.
