@@ -1,9 +1,38 @@
 #!/bin/sh
-# Times gguftool and the reference programs in turn on real models: bench.sh GGUFTOOL CACHE_DIR
+# Times gguftool and the reference programs in turn on real models:
+#   bench.sh GGUFTOOL CACHE_DIR [quantize | embed [OPTION...]]      (both unless named)
+# quantize  convert, quantize and embed as whole processes (bench.py)
+# embed     embedding inside a process, accuracy and loading (bench_embed.py; embed --help tells its options)
 # Fetches both into CACHE_DIR unless GGUFTOOL_PEERS and GGUFTOOL_MODELS name folders that hold them.
+# Derived files stay in CACHE_DIR/bench. GO names the go command.
 set -eu
-[ $# -eq 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+usage() {
+	sed -n '2,7s/^# //p' "$0" >&2
+	exit 2
+}
+[ $# -ge 2 ] || usage
+gguftool=$1
+cache=$2
+part=${3:-both}
+case $part in
+both | embed) ;;
+quantize) [ $# -eq 3 ] || usage ;;
+*) usage ;;
+esac
+if [ $# -gt 3 ]; then shift 3; else shift $#; fi
 here=$(cd "$(dirname "$0")" && pwd)
-peers=$(sh "$here/fetch-peers.sh" "$2/peers")
-models=$(sh "$here/fetch-models.sh" "$2/models" "$peers/venv/bin/python")
-exec "$peers/venv/bin/python" "$here/bench.py" "$1" "$peers" "$models"
+peers=$(sh "$here/fetch-peers.sh" "$cache/peers")
+python=$peers/venv/bin/python
+models=$(sh "$here/fetch-models.sh" "$cache/models" "$python")
+
+case $part in
+both | quantize) "$python" "$here/bench.py" "$gguftool" "$peers" "$models" ;;
+esac
+case $part in
+both | embed)
+	mkdir -p "$cache/bench"
+	work=$(cd "$cache/bench" && pwd)
+	(cd "$here/.." && CGO_ENABLED=0 "${GO:-go}" build -trimpath -o "$work/embedbench" ./scripts/embedbench)
+	"$python" "$here/bench_embed.py" "$gguftool" "$work/embedbench" "$peers" "$models" "$work" "$@"
+	;;
+esac

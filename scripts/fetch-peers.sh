@@ -3,7 +3,7 @@
 # folder that holds them: $GGUFTOOL_PEERS if set, DIR otherwise. What is there
 # already is kept.
 #   fetch-peers.sh DIR [python|llamacpp]...        (both unless named)
-# python    FOLDER/venv: transformers, sentence-transformers, tokenizers, torch, gguf (5.5 GB)
+# python    FOLDER/venv: transformers, sentence-transformers, tokenizers, torch, onnxruntime, gguf (5.6 GB)
 # llamacpp  FOLDER/llama.cpp: llama.cpp of October 2026, its programs in build/bin (12 minutes on two cores);
 #           its convert_hf_to_gguf.py runs with FOLDER/venv/bin/python
 # Needs Python 3.10 or later with pip and venv; llamacpp also CMake and a C++ compiler.
@@ -21,8 +21,8 @@ fail() {
 	exit 1
 }
 
-packages="accelerate==1.15.0 gguf==0.19.0 numpy==2.4.6 protobuf==7.36.2 safetensors==0.8.0 sentence-transformers==6.2.0
-	sentencepiece==0.2.3 tokenizers==0.23.3 torch==2.11.0 transformers==5.23.0"
+packages="accelerate==1.15.0 gguf==0.19.0 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 protobuf==7.36.2
+	safetensors==0.8.0 sentence-transformers==6.2.0 sentencepiece==0.2.3 tokenizers==0.23.3 torch==2.11.0 transformers==5.23.0"
 programs="llama-quantize llama-imatrix llama-embedding llama-tokenize llama-bench"
 
 # installed tells whether the environment holds exactly the versions of $packages.
@@ -40,7 +40,7 @@ PYTHON
 
 python_env() {
 	installed && return
-	echo "installing the Python references (5.5 GB) into $dir/venv" >&2
+	echo "installing the Python references (5.6 GB) into $dir/venv" >&2
 	"${PYTHON:-python3}" -m venv "$dir/venv" >&2 || fail "no virtual environment; install venv for Python 3 (python3-venv on Debian and Ubuntu)"
 	"$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages >&2 ||
 		fail "pip could not install the packages; check the network and the free space in $dir"

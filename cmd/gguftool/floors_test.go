@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/npy", "internal/texttable", "internal/ordered", "gguf"},
 	{"kernels/cpu", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding"},
 	{"imatrix", "quantize", "convert", "infer", "inspect"},
-	{"cmd/gguftool"},
+	{"cmd/gguftool", "scripts/embedbench"},
 }
 
 // testOnly packages may be imported by tests alone.
