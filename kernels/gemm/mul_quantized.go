@@ -31,14 +31,15 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 		return
 	}
 	panels := m.commons.panelCount()
-	width := active.int8Panels
+	tiles := active.int8(m.group, m.narrow)
+	width := tiles.panels
 	p.Each((panels+width-1)/width, func(_, i int) {
 		from, to := i*width, min((i+1)*width, panels)
 		left, right := from*panelCols, min(to*panelCols, m.outputs)
 		// A stripe of few rows stays in the nearest cache between its two products.
 		for top := 0; top < dst.Rows; top += stripeRows {
 			bottom := min(top+stripeRows, dst.Rows)
-			m.mulStripe(&active, dst.Part(top, bottom, left, right), a, top, from, &ep)
+			m.mulStripe(&active, tiles, dst.Part(top, bottom, left, right), a, top, from, &ep)
 		}
 	})
 }
@@ -48,7 +49,7 @@ const stripeRows = 12
 
 // mulStripe computes out, whose rows are those of a from top on and whose
 // columns are those of the panels from one on.
-func (m *Quantized) mulStripe(kern *kernel, out View, a *Activations, top, panel int, ep *Epilogue) {
+func (m *Quantized) mulStripe(kern *kernel, tiles *int8Tiles, out View, a *Activations, top, panel int, ep *Epilogue) {
 	add := ep.Add
 	bias := m.bias[panel*panelCols : panel*panelCols+out.Cols]
 	skip, common := 0, m.commons.inputs
@@ -59,7 +60,7 @@ func (m *Quantized) mulStripe(kern *kernel, out View, a *Activations, top, panel
 		kern.mulTile(out, View{a.commons[top*common+skip:], out.Rows, common - skip, common}, &m.commons, panel, skip, bias, add)
 		bias, add = nil, true
 	}
-	kern.mulQuantizedTile(out, a, top, m, panel, bias, add)
+	tiles.mulQuantizedTile(out, a, top, m, panel, bias, add)
 	ep.activate(out)
 }
 
