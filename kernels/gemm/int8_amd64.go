@@ -82,9 +82,12 @@ func int8AVX2(group int, narrow bool) *int8Tiles {
 	return int8AVX2Wide.of(group, narrow)
 }
 
+// A fourBlocks quantizes 4·fours blocks (see quantizeAVX512).
+type fourBlocks = func(fours int, x *float32, a *uint8, scale, zero, sum *float32, group, fixed int, floor float32)
+
 // quantizeInFours is quantizeBlocks for rows of four blocks or more; the last
 // four may overlap those before.
-func quantizeInFours(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+func quantizeInFours(quantize fourBlocks, a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
 	blocks := len(scales)
 	if blocks < 4 {
 		quantizeBlocks(a, x, q, scales, zeros, sums)
@@ -95,10 +98,18 @@ func quantizeInFours(a *Activations, x []float32, q []byte, scales, zeros, sums 
 		if a.hasOffsets {
 			sum = &sums[from*(blockInputs/a.group)]
 		}
-		quantizeAVX512(fours, &x[from*blockInputs], &q[from*blockInputs], &scales[from], &zeros[from], sum, a.group, flag(a.fixed), a.floor)
+		quantize(fours, &x[from*blockInputs], &q[from*blockInputs], &scales[from], &zeros[from], sum, a.group, flag(a.fixed), a.floor)
 	}
 	run(0, blocks/4)
 	if blocks%4 > 0 {
 		run(blocks-4, 1)
 	}
+}
+
+func quantizeRowAVX512(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+	quantizeInFours(quantizeAVX512, a, x, q, scales, zeros, sums)
+}
+
+func quantizeRowAVX2(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+	quantizeInFours(quantizeAVX2, a, x, q, scales, zeros, sums)
 }

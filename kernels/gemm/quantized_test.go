@@ -423,14 +423,23 @@ func benchmarkMulQuantized(b *testing.B, rows, inputs, outputs, group int, narro
 }
 
 func BenchmarkQuantizeRow(b *testing.B) {
-	m, _ := PackQuantized(nil, QuantizedShape{Outputs: 1, Inputs: 384, Group: 32}, func(*QuantRow, int) error { return nil })
-	x := make([]float32, 384)
-	for i := range x {
-		x[i] = float32(math.Sin(float64(i)))
-	}
-	var a Activations
-	a.Resize(1, m)
-	for b.Loop() {
-		a.QuantizeRow(0, x)
+	defer func(k kernel) { active = k }(active)
+	for _, path := range cpu.Paths() {
+		active = kernelOf(path)
+		b.Run(path.String(), func(b *testing.B) {
+			m, err := PackQuantized(nil, QuantizedShape{Outputs: 1, Inputs: 384, Group: 32}, func(*QuantRow, int) error { return nil })
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := make([]float32, 384)
+			for i := range x {
+				x[i] = float32(math.Sin(float64(i)))
+			}
+			var a Activations
+			a.Resize(1, m)
+			for b.Loop() {
+				a.QuantizeRow(0, x)
+			}
+		})
 	}
 }

@@ -22,13 +22,12 @@ func kernelOf(p cpu.Path) kernel {
 			{tileAVX512x11x16, tileAVX512x11x32},
 			{tileAVX512x12x16, tileAVX512x12x32},
 		}
-		k.quantize = quantizeInFours
-		k.int8 = int8Of(p)
+		k.int8, k.quantize = int8Of(p), quantizeRowAVX512
 	case cpu.AVX2:
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
 			{tileAVX2x1x16}, {tileAVX2x2x16}, {tileAVX2x3x16}, {tileAVX2x4x16}, {tileAVX2x5x16}, {tileAVX2x6x16},
 		}
-		k.int8 = int8Of(p)
+		k.int8, k.quantize = int8Of(p), quantizeRowAVX2
 	}
 	return k
 }

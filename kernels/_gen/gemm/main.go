@@ -43,7 +43,9 @@ func main() {
 			}
 		}
 	case "quantize":
-		quantizeAVX512()
+		numbers := quantizeNumbers()
+		quantizeAVX512(numbers)
+		quantizeAVX2(numbers)
 	default:
 		log.Fatalf("unknown kernels %q", *what)
 	}
