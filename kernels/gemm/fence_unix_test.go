@@ -16,9 +16,11 @@ import (
 // fenced returns n elements at an edge of memory of its own: the process ends
 // with a fault when one beside them, behind the last or else before the first,
 // is read or written.
-func fenced(t *testing.T, n int, behind bool) []float32 {
+func fenced[T any](t *testing.T, n int, behind bool) []T {
+	var element T
+	bytes := n * int(unsafe.Sizeof(element))
 	page := os.Getpagesize()
-	size := (4*n + page - 1) / page * page
+	size := (bytes + page - 1) / page * page
 	mem, err := unix.Mmap(-1, 0, size+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +40,9 @@ func fenced(t *testing.T, n int, behind bool) []float32 {
 	}
 	from := page
 	if behind {
-		from = page + size - 4*n
+		from = page + size - bytes
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[from])), n)
+	return unsafe.Slice((*T)(unsafe.Pointer(&mem[from])), n)
 }
 
 // A product reads and writes nothing beside its operands.
@@ -49,7 +51,7 @@ func TestMulStaysInside(t *testing.T) { onEachPath(t, testMulStaysInside) }
 func testMulStaysInside(t *testing.T, _ cpu.Path) {
 	rng := rand.New(rand.NewPCG(6, 2))
 	view := func(rows, cols int, behind bool) View {
-		v := Dense(fenced(t, rows*cols, behind), rows, cols)
+		v := Dense(fenced[float32](t, rows*cols, behind), rows, cols)
 		for i := range v.Data {
 			v.Data[i] = rng.Float32()
 		}
@@ -61,7 +63,7 @@ func testMulStaysInside(t *testing.T, _ cpu.Path) {
 				rows := 1 + rng.IntN(maxTileRows+2)
 				x, bias, dst := view(rows, inputs, behind), view(1, outputs, behind), view(rows, outputs, behind)
 				m := packRows(t, nil, view(outputs, inputs, behind))
-				panels := fenced(t, len(m.panels), behind)
+				panels := fenced[float32](t, len(m.panels), behind)
 				copy(panels, m.panels)
 				m.panels = panels
 				Mul(nil, dst, x, m, Epilogue{})
@@ -69,4 +71,47 @@ func testMulStaysInside(t *testing.T, _ cpu.Path) {
 			}
 		}
 	}
+}
+
+// A product of bytes, and the quantization before it, neither.
+func TestMulQuantizedStaysInside(t *testing.T) { onEachInt8(t, testMulQuantizedStaysInside) }
+
+func testMulQuantizedStaysInside(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 2))
+	quantizedShapes(func(shape QuantizedShape) {
+		for _, behind := range []bool{true, false} {
+			for _, shape.Outputs = range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 49} {
+				for _, shape.Inputs = range []int{32, 64, 128, 160} {
+					m, _ := randomQuantized(t, rng, shape)
+					m.quants = moved(t, m.quants, behind)
+					m.scales = moved(t, m.scales, behind)
+					m.bias = moved(t, m.bias, behind)
+					m.commons.panels = moved(t, m.commons.panels, behind)
+					rows := 1 + rng.IntN(stripeRows+2)
+					var a Activations
+					a.Resize(rows, m)
+					a.quants = moved(t, a.quants, behind)
+					a.scales = moved(t, a.scales, behind)
+					a.commons = moved(t, a.commons, behind)
+					x := fenced[float32](t, shape.Inputs, behind)
+					for r := range rows {
+						for k := range x {
+							x[k] = rng.Float32()
+						}
+						a.QuantizeRow(r, x)
+					}
+					dst := Dense(fenced[float32](t, rows*shape.Outputs, behind), rows, shape.Outputs)
+					MulQuantized(nil, dst, &a, m, Epilogue{})
+					MulQuantized(nil, dst, &a, m, Epilogue{Add: true})
+				}
+			}
+		}
+	})
+}
+
+// moved returns s between fences.
+func moved[T any](t *testing.T, s []T, behind bool) []T {
+	to := fenced[T](t, len(s), behind)
+	copy(to, s)
+	return to
 }

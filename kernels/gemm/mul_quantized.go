@@ -31,26 +31,27 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 		return
 	}
 	panels := m.commons.panelCount()
-	width := active.int8Panels
+	tiles := active.int8(m.group, m.narrow)
+	width := tiles.panels
 	if p.Workers() == 1 {
 		for from := 0; from < panels; from += width {
-			m.mulColumns(&active, dst, a, from, min(from+width, panels), &ep)
+			m.mulColumns(&active, tiles, dst, a, from, min(from+width, panels), &ep)
 		}
 		return
 	}
 	p.Each((panels+width-1)/width, func(_, i int) {
-		m.mulColumns(&active, dst, a, i*width, min((i+1)*width, panels), &ep)
+		m.mulColumns(&active, tiles, dst, a, i*width, min((i+1)*width, panels), &ep)
 	})
 }
 
 // mulColumns computes the columns of dst that panels from ≤ i < to give, at most
 // as many as a tile has.
-func (m *Quantized) mulColumns(kern *kernel, dst View, a *Activations, from, to int, ep *Epilogue) {
+func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Activations, from, to int, ep *Epilogue) {
 	left, right := from*panelCols, min(to*panelCols, m.outputs)
 	// A stripe of few rows stays in the nearest cache between its two products.
 	for top := 0; top < dst.Rows; top += stripeRows {
 		bottom := min(top+stripeRows, dst.Rows)
-		m.mulStripe(kern, dst.Part(top, bottom, left, right), a, top, from, ep)
+		m.mulStripe(kern, tiles, dst.Part(top, bottom, left, right), a, top, from, ep)
 	}
 }
 
@@ -59,7 +60,7 @@ const stripeRows = 12
 
 // mulStripe computes out, whose rows are those of a from top on and whose
 // columns are those of the panels from one on.
-func (m *Quantized) mulStripe(kern *kernel, out View, a *Activations, top, panel int, ep *Epilogue) {
+func (m *Quantized) mulStripe(kern *kernel, tiles *int8Tiles, out View, a *Activations, top, panel int, ep *Epilogue) {
 	add := ep.Add
 	bias := m.bias[panel*panelCols : panel*panelCols+out.Cols]
 	skip, common, stride := 0, m.commons.inputs, a.commonInputs(a.inputs)
@@ -70,7 +71,7 @@ func (m *Quantized) mulStripe(kern *kernel, out View, a *Activations, top, panel
 		kern.mulTile(out, View{a.commons[top*stride+skip:], out.Rows, common - skip, stride}, &m.commons, panel, skip, bias, add)
 		bias, add = nil, true
 	}
-	kern.mulQuantizedTile(out, a, top, m, panel, bias, add)
+	tiles.mulQuantizedTile(out, a, top, m, panel, bias, add)
 	ep.activate(out)
 }
 

@@ -1,5 +1,6 @@
 package gemm
 
-// QuantizedPays reports whether products with Quantized weights are faster than
-// those with floats on the path that is chosen.
-func QuantizedPays() bool { return active.int8Tiles != nil }
+// QuantizedPays reports whether products of quantized weights are faster than
+// those of the same weights in f32 on the path of this process. narrow says that
+// all quants are within ±64, which is so in all block formats but Q8_0.
+func QuantizedPays(narrow bool) bool { return active.int8(16, narrow).pays }

@@ -4,6 +4,14 @@
 
 #include "textflag.h"
 
+DATA quantizeNumbers<>+0(SB)/4, $0x0da24260
+DATA quantizeNumbers<>+4(SB)/4, $0x437f0000
+DATA quantizeNumbers<>+8(SB)/4, $0x3b808081
+DATA quantizeNumbers<>+12(SB)/4, $0x41800000
+DATA quantizeNumbers<>+16(SB)/4, $0x42000000
+DATA quantizeNumbers<>+20(SB)/4, $0x7fc00000
+GLOBL quantizeNumbers<>(SB), RODATA|NOPTR, $24
+
 // func quantizeAVX512(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F
 TEXT ·quantizeAVX512(SB), NOSPLIT, $32-68
@@ -174,14 +182,6 @@ next:
 	VZEROUPPER
 	RET
 
-DATA quantizeNumbers<>+0(SB)/4, $0x0da24260
-DATA quantizeNumbers<>+4(SB)/4, $0x437f0000
-DATA quantizeNumbers<>+8(SB)/4, $0x3b808081
-DATA quantizeNumbers<>+12(SB)/4, $0x41800000
-DATA quantizeNumbers<>+16(SB)/4, $0x42000000
-DATA quantizeNumbers<>+20(SB)/4, $0x7fc00000
-GLOBL quantizeNumbers<>(SB), RODATA|NOPTR, $24
-
 DATA quantizeOrder<>+0(SB)/4, $0x00000000
 DATA quantizeOrder<>+4(SB)/4, $0x00000004
 DATA quantizeOrder<>+8(SB)/4, $0x00000008
@@ -229,3 +229,268 @@ DATA quantizeTwice<>+20(SB)/4, $0x00000002
 DATA quantizeTwice<>+24(SB)/4, $0x00000003
 DATA quantizeTwice<>+28(SB)/4, $0x00000003
 GLOBL quantizeTwice<>(SB), RODATA|NOPTR, $32
+
+// func quantizeAVX2(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeAVX2(SB), NOSPLIT, $32-68
+	MOVQ    fours+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    a+16(FP), DX
+	MOVQ    scale+24(FP), BX
+	MOVQ    zero+32(FP), SI
+	MOVQ    sum+40(FP), DI
+	MOVQ    fixed+56(FP), R8
+	MOVQ    group+48(FP), R9
+	VMOVDQU quantizeLanes<>+0(SB), Y0
+	VPXOR   Y1, Y1, Y1
+
+loop:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX), Y3
+	VMOVUPS      32(CX), Y4
+	VMOVUPS      64(CX), Y5
+	VMOVUPS      96(CX), Y6
+	VCMPPS       $0x03, Y3, Y4, Y7
+	VORPS        Y7, Y2, Y2
+	VCMPPS       $0x03, Y5, Y6, Y7
+	VORPS        Y7, Y2, Y2
+	VMAXPS       Y4, Y3, Y7
+	VMINPS       Y4, Y3, Y3
+	VMAXPS       Y5, Y7, Y7
+	VMINPS       Y5, Y3, Y3
+	VMAXPS       Y6, Y7, Y7
+	VMINPS       Y6, Y3, Y3
+	VMOVUPS      128(CX), Y4
+	VMOVUPS      160(CX), Y5
+	VMOVUPS      192(CX), Y6
+	VMOVUPS      224(CX), Y10
+	VCMPPS       $0x03, Y4, Y5, Y11
+	VORPS        Y11, Y2, Y2
+	VCMPPS       $0x03, Y6, Y10, Y11
+	VORPS        Y11, Y2, Y2
+	VMAXPS       Y5, Y4, Y11
+	VMINPS       Y5, Y4, Y4
+	VMAXPS       Y6, Y11, Y11
+	VMINPS       Y6, Y4, Y4
+	VMAXPS       Y10, Y11, Y11
+	VMINPS       Y10, Y4, Y4
+	VMOVUPS      256(CX), Y5
+	VMOVUPS      288(CX), Y6
+	VMOVUPS      320(CX), Y10
+	VMOVUPS      352(CX), Y12
+	VCMPPS       $0x03, Y5, Y6, Y13
+	VORPS        Y13, Y2, Y2
+	VCMPPS       $0x03, Y10, Y12, Y13
+	VORPS        Y13, Y2, Y2
+	VMAXPS       Y6, Y5, Y13
+	VMINPS       Y6, Y5, Y5
+	VMAXPS       Y10, Y13, Y13
+	VMINPS       Y10, Y5, Y5
+	VMAXPS       Y12, Y13, Y13
+	VMINPS       Y12, Y5, Y5
+	VMOVUPS      384(CX), Y6
+	VMOVUPS      416(CX), Y10
+	VMOVUPS      448(CX), Y12
+	VMOVUPS      480(CX), Y14
+	VCMPPS       $0x03, Y6, Y10, Y15
+	VORPS        Y15, Y2, Y2
+	VCMPPS       $0x03, Y12, Y14, Y15
+	VORPS        Y15, Y2, Y2
+	VMAXPS       Y10, Y6, Y15
+	VMINPS       Y10, Y6, Y6
+	VMAXPS       Y12, Y15, Y15
+	VMINPS       Y12, Y6, Y6
+	VMAXPS       Y14, Y15, Y15
+	VMINPS       Y14, Y6, Y6
+	VUNPCKLPS    Y11, Y7, Y10
+	VUNPCKHPS    Y11, Y7, Y7
+	VMAXPS       Y7, Y10, Y10
+	VUNPCKLPS    Y15, Y13, Y7
+	VUNPCKHPS    Y15, Y13, Y11
+	VMAXPS       Y11, Y7, Y7
+	VUNPCKLPD    Y7, Y10, Y11
+	VUNPCKHPD    Y7, Y10, Y7
+	VMAXPS       Y7, Y11, Y11
+	VEXTRACTF128 $0x01, Y11, X7
+	VMAXPS       X7, X11, X7
+	VUNPCKLPS    Y4, Y3, Y10
+	VUNPCKHPS    Y4, Y3, Y3
+	VMINPS       Y3, Y10, Y10
+	VUNPCKLPS    Y6, Y5, Y3
+	VUNPCKHPS    Y6, Y5, Y4
+	VMINPS       Y4, Y3, Y3
+	VUNPCKLPD    Y3, Y10, Y4
+	VUNPCKHPD    Y3, Y10, Y3
+	VMINPS       Y3, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X8
+	VMINPS       X8, X4, X8
+	TESTQ        R8, R8
+	JNZ          fixed
+	VMOVUPS      X8, (SI)
+	ADDQ         $0x10, SI
+	JMP          scale
+
+fixed:
+	VBROADCASTSS floor+64(FP), X8
+
+scale:
+	VMOVUPS      X8, 16(SP)
+	VSUBPS       X8, X7, X7
+	VMOVMSKPS    Y2, R10
+	TESTL        R10, R10
+	JZ           numbers
+	VBROADCASTSS quantizeNumbers<>+20(SB), X7
+
+numbers:
+	VBROADCASTSS quantizeNumbers<>+0(SB), X2
+	VMAXPS       X7, X2, X7
+	VBROADCASTSS quantizeNumbers<>+8(SB), X2
+	VMULPS       X2, X7, X9
+	VMOVUPS      X9, (BX)
+	VBROADCASTSS quantizeNumbers<>+4(SB), X2
+	VDIVPS       X7, X2, X2
+	VMOVUPS      X2, (SP)
+	VBROADCASTSS 16(SP), Y2
+	VBROADCASTSS (SP), Y3
+	VMOVUPS      (CX), Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      32(CX), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      64(CX), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMOVUPS      96(CX), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPACKUSDW    Y5, Y4, Y4
+	VPACKUSDW    Y7, Y6, Y6
+	VPACKUSWB    Y6, Y4, Y4
+	VPERMD       Y4, Y0, Y4
+	VMOVDQU      Y4, (DX)
+	VPSADBW      Y1, Y4, Y4
+	VBROADCASTSS 20(SP), Y2
+	VBROADCASTSS 4(SP), Y3
+	VMOVUPS      128(CX), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      160(CX), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMOVUPS      192(CX), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVUPS      224(CX), Y10
+	VSUBPS       Y2, Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VCVTPS2DQ    Y10, Y10
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSDW    Y10, Y7, Y7
+	VPACKUSWB    Y7, Y5, Y5
+	VPERMD       Y5, Y0, Y5
+	VMOVDQU      Y5, 32(DX)
+	VPSADBW      Y1, Y5, Y5
+	VBROADCASTSS 24(SP), Y2
+	VBROADCASTSS 8(SP), Y3
+	VMOVUPS      256(CX), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMOVUPS      288(CX), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVUPS      320(CX), Y10
+	VSUBPS       Y2, Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VCVTPS2DQ    Y10, Y10
+	VMOVUPS      352(CX), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMULPS       Y3, Y11, Y11
+	VCVTPS2DQ    Y11, Y11
+	VPACKUSDW    Y7, Y6, Y6
+	VPACKUSDW    Y11, Y10, Y10
+	VPACKUSWB    Y10, Y6, Y6
+	VPERMD       Y6, Y0, Y6
+	VMOVDQU      Y6, 64(DX)
+	VPSADBW      Y1, Y6, Y6
+	VBROADCASTSS 28(SP), Y2
+	VBROADCASTSS 12(SP), Y3
+	VMOVUPS      384(CX), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVUPS      416(CX), Y10
+	VSUBPS       Y2, Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VCVTPS2DQ    Y10, Y10
+	VMOVUPS      448(CX), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMULPS       Y3, Y11, Y11
+	VCVTPS2DQ    Y11, Y11
+	VMOVUPS      480(CX), Y12
+	VSUBPS       Y2, Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VCVTPS2DQ    Y12, Y12
+	VPACKUSDW    Y10, Y7, Y7
+	VPACKUSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y7, Y7
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      Y7, 96(DX)
+	VPSADBW      Y1, Y7, Y7
+	TESTQ        DI, DI
+	JZ           next
+	VPHADDD      Y5, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPHADDD      Y6, Y4, Y4
+	CMPQ         R9, $0x10
+	JNE          groups32
+	VCVTDQ2PS    Y4, Y2
+	VINSERTF128  $0x01, X9, Y9, Y3
+	VINSERTF128  $0x01, X8, Y8, Y4
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS quantizeNumbers<>+12(SB), Y3
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VPERMPS      Y2, Y0, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         $0x20, DI
+	JMP          next
+
+groups32:
+	VEXTRACTI128 $0x01, Y4, X2
+	VPADDD       X4, X2, X2
+	VCVTDQ2PS    X2, X2
+	VMULPS       X9, X2, X2
+	VBROADCASTSS quantizeNumbers<>+16(SB), X3
+	VMULPS       X3, X8, X3
+	VADDPS       X3, X2, X2
+	VMOVUPS      X2, (DI)
+	ADDQ         $0x10, DI
+
+next:
+	ADDQ $+512, CX
+	ADDQ $+128, DX
+	ADDQ $0x10, BX
+	DECQ AX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+DATA quantizeLanes<>+0(SB)/4, $0x00000000
+DATA quantizeLanes<>+4(SB)/4, $0x00000004
+DATA quantizeLanes<>+8(SB)/4, $0x00000001
+DATA quantizeLanes<>+12(SB)/4, $0x00000005
+DATA quantizeLanes<>+16(SB)/4, $0x00000002
+DATA quantizeLanes<>+20(SB)/4, $0x00000006
+DATA quantizeLanes<>+24(SB)/4, $0x00000003
+DATA quantizeLanes<>+28(SB)/4, $0x00000007
+GLOBL quantizeLanes<>(SB), RODATA|NOPTR, $32

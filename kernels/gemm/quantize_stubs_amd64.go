@@ -8,3 +8,8 @@ package gemm
 //
 //go:noescape
 func quantizeAVX512(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
+
+// quantizeAVX2 quantizes 4·fours blocks of 32 activations. sum may be nil, group is 16 or 32; with fixed not 0, floor replaces the minima and zero is not written.
+//
+//go:noescape
+func quantizeAVX2(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)

@@ -11,11 +11,30 @@ import (
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
 
-// randomQuantized returns packed weights and what they stand for, (outputs, inputs).
+// onEachInt8 runs a test with each kind of int8 tiles that this machine has, on
+// each path that may use it.
+func onEachInt8(t *testing.T, test func(t *testing.T)) {
+	onEachPath(t, func(t *testing.T, path cpu.Path) {
+		for _, v := range int8Variants(path) {
+			active.int8 = v.tiles
+			t.Run(v.name, test)
+		}
+	})
+}
+
+// An int8Variant is tiles that a path of this machine may use.
+type int8Variant struct {
+	name  string
+	tiles func(group int, narrow bool) *int8Tiles
+}
+
+// randomQuantized returns packed weights, narrow or not, and what they stand
+// for, (outputs, inputs).
 func randomQuantized(t *testing.T, rng *rand.Rand, shape QuantizedShape) (*Quantized, [][]float64) {
 	t.Helper()
 	weights := make([][]float64, shape.Outputs)
 	rows := make([]QuantRow, shape.Outputs)
+	narrow := rng.IntN(2) == 0
 	for j := range rows {
 		r := QuantRow{Quants: make([]byte, shape.Inputs), Scales: make([]float32, shape.Inputs/shape.Group)}
 		if shape.HasOffsets {
@@ -26,6 +45,9 @@ func randomQuantized(t *testing.T, rng *rand.Rand, shape QuantizedShape) (*Quant
 			r.Quants[k] = byte(rng.Uint32())
 			if rng.IntN(20) == 0 {
 				r.Quants[k] = []byte{127, 128, 129, 0}[rng.IntN(4)]
+			}
+			if narrow {
+				r.Quants[k] = byte(int8(r.Quants[k]) / 2)
 			}
 			g := k / shape.Group
 			if k%shape.Group == 0 {
@@ -85,14 +107,14 @@ func (a *Activations) value(r, k int) float64 {
 }
 
 // Products are those of the numbers that the quants stand for.
-func TestMulQuantized(t *testing.T) { onEachPath(t, testMulQuantized) }
+func TestMulQuantized(t *testing.T) { onEachInt8(t, testMulQuantized) }
 
-func testMulQuantized(t *testing.T, _ cpu.Path) {
+func testMulQuantized(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 2))
 	quantizedShapes(func(shape QuantizedShape) {
-		for _, rows := range []int{0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25} {
-			for _, shape.Inputs = range []int{32, 64, 96, 128, 160, 416} {
-				for _, shape.Outputs = range []int{0, 1, 3, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65} {
+		for _, rows := range []int{0, 1, 2, 3, 5, 6, 7, 12, 13} {
+			for _, shape.Inputs = range []int{32, 64, 160} {
+				for _, shape.Outputs = range []int{0, 1, 3, 8, 15, 16, 17, 31, 32, 33, 49} {
 					bias, _ := randomView(t, rng, 1, shape.Outputs)
 					shape.Bias = bias.Row(0)
 					m, w := randomQuantized(t, rng, shape)
@@ -130,6 +152,100 @@ func testMulQuantized(t *testing.T, _ cpu.Path) {
 							}
 						}
 					}
+				}
+			}
+		}
+	})
+}
+
+// All assembly gives the same bits: integers are exact, floats are added in one
+// order and each product is fused with its addition.
+func TestMulQuantizedIsFused(t *testing.T) { onEachInt8(t, testMulQuantizedIsFused) }
+
+func testMulQuantizedIsFused(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 2))
+	quantizedShapes(func(shape QuantizedShape) {
+		for _, rows := range []int{1, 2, 3, 4, 5, 6, 7} {
+			for _, shape.Inputs = range []int{32, 96} {
+				for _, shape.Outputs = range []int{1, 8, 15, 16, 17, 32, 41} {
+					bias, _ := randomView(t, rng, 1, shape.Outputs)
+					shape.Bias = bias.Row(0)
+					m, _ := randomQuantized(t, rng, shape)
+					if active.int8(m.group, m.narrow).tiles == nil {
+						return // plain Go adds rounded products
+					}
+					extremes := rng.IntN(2) == 0
+					x, _ := randomView(t, rng, rows, shape.Inputs)
+					a := quantizeRows(x, m)
+					if extremes {
+						for i := range a.quants {
+							a.quants[i] = []byte{0, 1, 127, 128, 254, 255, 255, 255}[rng.IntN(8)]
+						}
+					}
+					dst, check := randomView(t, rng, rows, shape.Outputs)
+					before := slices.Clone(dst.Data)
+					add := rng.IntN(2) == 0
+					MulQuantized(nil, dst, a, m, Epilogue{Add: add})
+					check()
+					for r := range rows {
+						for j := range shape.Outputs {
+							want := fusedElement(a, m, r, j, before[r*dst.Stride+j], add)
+							if got := dst.Row(r)[j]; got != want {
+								t.Fatalf("%+v, %d rows, narrow %v: element %d, %d is %v, want %v", shape, rows, m.narrow, r, j, got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// fusedElement returns element r, j of a·m as assembly computes it: the sums of
+// what is common and of the quants begin at 0.
+func fusedElement(a *Activations, m *Quantized, r, j int, before float32, add bool) float32 {
+	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
+	skip, common := 0, m.commonInputs(m.inputs)
+	if m.fixed {
+		skip = blocks
+	}
+	addends := []float32{m.bias[j]}
+	if add {
+		addends = append(addends, before)
+	}
+	if skip < common { // a product of its own comes first
+		var rest float32
+		for k := skip; k < common; k++ {
+			rest = fma(a.commons[r*common+k], m.commons.panel(j / panelCols)[k*panelCols+j%panelCols], rest)
+		}
+		for _, v := range addends {
+			rest += v
+		}
+		addends = []float32{rest}
+	}
+	var sum float32
+	for g := range groups {
+		dot := int32(0)
+		for k := g * m.group; k < (g+1)*m.group; k++ {
+			q := m.quants[j/panelCols*m.inputs*panelCols+k/4*4*panelCols+j%panelCols*4+k%4]
+			dot += int32(a.quants[r*m.inputs+k]) * int32(int8(q))
+		}
+		scale := a.scales[r*blocks+g*m.group/blockInputs] * m.scales[(j/panelCols*groups+g)*panelCols+j%panelCols]
+		sum = fma(float32(dot), scale, sum)
+	}
+	for _, v := range addends {
+		sum += v
+	}
+	return sum
+}
+
+// Plain Go is never said to pay, and groups of both sizes agree.
+func TestQuantizedPays(t *testing.T) {
+	onEachPath(t, func(t *testing.T, _ cpu.Path) {
+		for _, narrow := range []bool{false, true} {
+			for _, group := range []int{16, 32} {
+				if tiles := active.int8(group, narrow); tiles.pays != QuantizedPays(narrow) || tiles.pays && tiles.tiles == nil {
+					t.Errorf("groups of %d, narrow %v: pays is %v", group, narrow, tiles.pays)
 				}
 			}
 		}
@@ -194,9 +310,9 @@ func testQuantizeRow(t *testing.T, _ cpu.Path) {
 }
 
 // What is no number is seen in the product.
-func TestQuantizedNaN(t *testing.T) { onEachPath(t, testQuantizedNaN) }
+func TestQuantizedNaN(t *testing.T) { onEachInt8(t, testQuantizedNaN) }
 
-func testQuantizedNaN(t *testing.T, _ cpu.Path) {
+func testQuantizedNaN(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 2))
 	quantizedShapes(func(shape QuantizedShape) {
 		shape.Inputs, shape.Outputs = 256, 33
@@ -218,9 +334,9 @@ func testQuantizedNaN(t *testing.T, _ cpu.Path) {
 }
 
 // A row's product does not depend on the rows beside it, nor on the workers.
-func TestMulQuantizedInAnyCompany(t *testing.T) { onEachPath(t, testMulQuantizedInAnyCompany) }
+func TestMulQuantizedInAnyCompany(t *testing.T) { onEachInt8(t, testMulQuantizedInAnyCompany) }
 
-func testMulQuantizedInAnyCompany(t *testing.T, _ cpu.Path) {
+func testMulQuantizedInAnyCompany(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
 	rng := rand.New(rand.NewPCG(8, 2))
 	quantizedShapes(func(shape QuantizedShape) {
@@ -232,7 +348,7 @@ func testMulQuantizedInAnyCompany(t *testing.T, _ cpu.Path) {
 		MulQuantized(nil, want, quantizeRows(x, m), m, Epilogue{Act: GELU})
 		for threads := 1; threads <= 5; threads++ {
 			for top := range rows {
-				for bottom := top + 1; bottom <= rows; bottom += 3 {
+				for bottom := top + 1; bottom <= rows; bottom += 7 {
 					dst := Dense(make([]float32, (bottom-top)*shape.Outputs), bottom-top, shape.Outputs)
 					part := x.Part(top, bottom, 0, shape.Inputs)
 					MulQuantized(cpu.NewPool(threads), dst, quantizeRows(part, m), m, Epilogue{Act: GELU})
@@ -259,47 +375,71 @@ func TestPackQuantizedError(t *testing.T) {
 }
 
 func BenchmarkMulQuantized(b *testing.B) {
-	rng := rand.New(rand.NewPCG(9, 2))
-	for _, group := range []int{32, 16} {
-		for _, shape := range [][3]int{{128, 384, 1536}, {128, 1536, 384}, {128, 768, 3072}, {16, 384, 1536}} {
-			rows, inputs, outputs := shape[0], shape[1], shape[2]
-			b.Run(fmt.Sprintf("g%d/%dx%dx%d", group, rows, inputs, outputs), func(b *testing.B) {
-				m, err := PackQuantized(nil, QuantizedShape{Outputs: outputs, Inputs: inputs, Group: group}, func(dst *QuantRow, _ int) error {
-					for i := range dst.Quants {
-						dst.Quants[i] = byte(rng.Uint32())
+	defer func(k kernel) { active = k }(active)
+	for _, path := range cpu.Paths() {
+		active = kernelOf(path)
+		for _, v := range int8Variants(path) {
+			active.int8 = v.tiles
+			for _, group := range []int{32, 16} {
+				for _, narrow := range []bool{true, false} {
+					for _, s := range []struct{ rows, inputs, outputs int }{{128, 384, 1536}, {128, 1536, 384}, {128, 768, 3072}, {16, 384, 1536}} {
+						name := fmt.Sprintf("%s/%s/g%d/narrow=%v/%dx%dx%d", path, v.name, group, narrow, s.rows, s.inputs, s.outputs)
+						b.Run(name, func(b *testing.B) { benchmarkMulQuantized(b, s.rows, s.inputs, s.outputs, group, narrow) })
 					}
-					for i := range dst.Scales {
-						dst.Scales[i] = 0.01
-					}
-					return nil
-				})
-				if err != nil {
-					b.Fatal(err)
 				}
-				x := Dense(make([]float32, rows*inputs), rows, inputs)
-				for i := range x.Data {
-					x.Data[i] = float32(rng.NormFloat64())
-				}
-				a := quantizeRows(x, m)
-				dst := Dense(make([]float32, rows*outputs), rows, outputs)
-				for b.Loop() {
-					MulQuantized(nil, dst, a, m, Epilogue{})
-				}
-				b.ReportMetric(2*float64(rows*inputs*outputs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
-			})
+			}
 		}
 	}
 }
 
-func BenchmarkQuantizeRow(b *testing.B) {
-	m, _ := PackQuantized(nil, QuantizedShape{Outputs: 1, Inputs: 384, Group: 32}, func(*QuantRow, int) error { return nil })
-	x := make([]float32, 384)
-	for i := range x {
-		x[i] = float32(math.Sin(float64(i)))
+func benchmarkMulQuantized(b *testing.B, rows, inputs, outputs, group int, narrow bool) {
+	rng := rand.New(rand.NewPCG(9, 2))
+	m, err := PackQuantized(nil, QuantizedShape{Outputs: outputs, Inputs: inputs, Group: group}, func(dst *QuantRow, _ int) error {
+		for i := range dst.Quants {
+			q := int8(rng.Uint32())
+			if narrow {
+				q /= 2
+			}
+			dst.Quants[i] = byte(q)
+		}
+		for i := range dst.Scales {
+			dst.Scales[i] = 0.01
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
-	var a Activations
-	a.Resize(1, m)
+	x := Dense(make([]float32, rows*inputs), rows, inputs)
+	for i := range x.Data {
+		x.Data[i] = float32(rng.NormFloat64())
+	}
+	a := quantizeRows(x, m)
+	dst := Dense(make([]float32, rows*outputs), rows, outputs)
 	for b.Loop() {
-		a.QuantizeRow(0, x)
+		MulQuantized(nil, dst, a, m, Epilogue{})
+	}
+	b.ReportMetric(2*float64(rows*inputs*outputs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
+}
+
+func BenchmarkQuantizeRow(b *testing.B) {
+	defer func(k kernel) { active = k }(active)
+	for _, path := range cpu.Paths() {
+		active = kernelOf(path)
+		b.Run(path.String(), func(b *testing.B) {
+			m, err := PackQuantized(nil, QuantizedShape{Outputs: 1, Inputs: 384, Group: 32}, func(*QuantRow, int) error { return nil })
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := make([]float32, 384)
+			for i := range x {
+				x[i] = float32(math.Sin(float64(i)))
+			}
+			var a Activations
+			a.Resize(1, m)
+			for b.Loop() {
+				a.QuantizeRow(0, x)
+			}
+		})
 	}
 }

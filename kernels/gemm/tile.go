@@ -4,6 +4,7 @@ import "github.com/gguftool/gguftool/kernels/cpu"
 
 //go:generate go -C ../_gen run ./gemm -kernels f32 -out ../gemm/tile_amd64.s -stubs ../gemm/tile_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels int8 -out ../gemm/int8_amd64.s -stubs ../gemm/int8_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels int8avx2 -out ../gemm/int8_avx2_amd64.s -stubs ../gemm/int8_avx2_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels quantize -out ../gemm/quantize_amd64.s -stubs ../gemm/quantize_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels transpose -out ../gemm/transpose_amd64.s -stubs ../gemm/transpose_stubs_amd64.go -pkg gemm
 
@@ -29,18 +30,30 @@ type kernel struct {
 	rows, panels int      // of the largest tile
 	tiles        [][]tile // [rows-1][panels-1]; nil for plain Go
 
-	int8Rows, int8Panels int
-	int8Tiles            map[int][][]int8Tile // by group, [rows-1][panels-1]; nil for plain Go
-
 	// transpose is nil or fills a panel from its first inputs, as many as it
 	// returns: dst[k*16+r] = src[r*stride+k] for 16 rows r.
 	transpose func(dst, src []float32, stride, inputs int) int
 
+	int8     func(group int, narrow bool) *int8Tiles // for weights of that kind
 	quantize func(a *Activations, x []float32, q []byte, scales, zeros, sums []float32)
 }
 
+// int8Tiles are the tiles for one kind of quantized weights.
+type int8Tiles struct {
+	rows, panels int          // of the largest tile
+	tiles        [][]int8Tile // [rows-1][panels-1]; nil for plain Go
+	pays         bool         // they are faster than the f32 tiles of the path
+}
+
+// int8Groups are tiles for groups of 16 and of 32 inputs.
+type int8Groups [2]int8Tiles
+
+func (t *int8Groups) of(group int, _ bool) *int8Tiles { return &t[group/16-1] }
+
+var plainInt8 = int8Groups{{panels: 1}, {panels: 1}}
+
 // plain is the kernel in plain Go.
-var plain = kernel{rows: maxTileRows, panels: 1, int8Panels: 1, quantize: quantizeBlocks}
+var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, quantize: quantizeBlocks}
 
 // active is the kernel of the chosen path. Who uses products reports the error
 // of cpu.Chosen; without that, it is the plain one.
@@ -70,10 +83,9 @@ func (kern *kernel) mulTile(out, x View, m *Matrix, panel, skip int, bias []floa
 	}
 }
 
-// mulQuantizedTile is the function mulQuantizedTile, on the path of kern.
-func (kern *kernel) mulQuantizedTile(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
-	tiles := kern.int8Tiles[m.group]
-	if tiles == nil {
+// mulQuantizedTile is the function mulQuantizedTile, by t.
+func (t *int8Tiles) mulQuantizedTile(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+	if t.tiles == nil {
 		mulQuantizedTile(out, a, top, m, panel, bias, add)
 		return
 	}
@@ -81,10 +93,10 @@ func (kern *kernel) mulQuantizedTile(out View, a *Activations, top int, m *Quant
 	panels := (out.Cols + panelCols - 1) / panelCols
 	quants, scales := m.quants[panel*m.inputs*panelCols:], m.scales[panel*groups*panelCols:]
 	// Tiles of about equal height.
-	count := (out.Rows + kern.int8Rows - 1) / kern.int8Rows
+	count := (out.Rows + t.rows - 1) / t.rows
 	for c := range count {
 		from, to := c*out.Rows/count, (c+1)*out.Rows/count
-		tiles[to-from-1][panels-1](blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
+		t.tiles[to-from-1][panels-1](blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
 			&quants[0], m.inputs*panelCols, &scales[0], 4*groups*panelCols,
 			out.Cols, first(bias), &out.Data[from*out.Stride], 4*out.Stride, flag(add))
 	}

@@ -187,8 +187,7 @@ func avx512(rows, panels int) {
 	t.finishAVX512()
 }
 
-// avx2 has two vectors of eight columns for one panel. Masks of the columns are
-// slices of a table of ones and zeros.
+// avx2 has two vectors of eight columns for one panel.
 func avx2(rows int, table Mem) {
 	k, x, panel := begin(fmt.Sprintf("tileAVX2x%dx16", rows),
 		fmt.Sprintf(" computes a tile of %d rows and up to 16 columns with AVX2 and FMA. It makes no use of next.", rows), rows)
@@ -200,6 +199,12 @@ func avx2(rows int, table Mem) {
 		advance:  func(steps int) { ADDQ(I32(steps*64), panel) },
 	}
 	t.product(k)
+	t.finishAVX2(table)
+}
+
+// finishAVX2 is the epilogue with the masks of the columns in use, which are
+// slices of a table of ones and zeros.
+func (t *kernel) finishAVX2(table Mem) {
 	cols, at := Load(Param("cols"), GP64()), GP64()
 	LEAQ(table, at)
 	SHLQ(Imm(2), cols)

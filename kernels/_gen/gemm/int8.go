@@ -21,7 +21,8 @@ import (
 //	if add:  acc[r] += dst[r][columns < cols]
 //	dst[r][columns < cols] = acc[r]
 //
-// Activations are unsigned, weights signed, as VPDPBUSD wants them.
+// Activations are unsigned, weights signed. The sum of four products is a step of
+// its own for each instruction set.
 const int8Signature = "func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)"
 
 const (
@@ -36,52 +37,26 @@ type int8Kernel struct {
 	a, aScale rowPointers
 	quants    func(four, vector int) Mem
 	scales    func(group, vector int) Mem
-	broadcast func(from Mem, to VecVirtual)         // four activations to all columns
-	dot       func(weights, a VecVirtual, r, v int) // sum[r][v] += a · weights
-	scale     func(from Mem, by, to VecVirtual)     // to = by * the number at from, broadcast
-	next      func()                                // moves weights on by a block
+	four      func(four int, first bool)        // sum += a · q of four inputs, the first ones of a group or others
+	scale     func(from Mem, by, to VecVirtual) // to = by * the number at from, broadcast
+	next      func()                            // moves weights on by a block
 	sum       [][]VecVirtual
 }
 
 func (t *int8Kernel) product(blocks Register) {
-	grid := func() [][]VecVirtual {
-		g := make([][]VecVirtual, t.rows)
-		for r := range g {
-			for range t.vectors {
-				g[r] = append(g[r], t.register())
-			}
-		}
-		return g
-	}
-	t.acc, t.sum = grid(), grid()
+	t.acc, t.sum = t.grid(), t.grid()
 	for r := range t.acc {
 		for _, v := range t.acc[r] {
 			t.zero(v)
 		}
 	}
-	weights := make([]VecVirtual, t.vectors)
-	for i := range weights {
-		weights[i] = t.register()
-	}
 	Label("loop")
 	for g := range blockInputs / t.group {
-		for r := range t.sum {
-			for _, v := range t.sum[r] {
-				t.zero(v)
-			}
+		fours := t.group / 4
+		for i := range fours {
+			t.four(g*fours+i, i == 0)
 		}
-		for four := g * t.group / 4; four < (g+1)*t.group/4; four++ {
-			for i := range weights {
-				VMOVUPS(t.quants(four, i), weights[i])
-			}
-			for r := range t.rows {
-				s := t.register()
-				t.broadcast(t.a.at(r, four*4), s)
-				for i := range weights {
-					t.dot(weights[i], s, r, i)
-				}
-			}
-		}
+		weights := t.registers()
 		for i := range weights {
 			VMOVUPS(t.scales(g, i), weights[i])
 		}
@@ -99,6 +74,45 @@ func (t *int8Kernel) product(blocks Register) {
 	t.next()
 	DECQ(blocks)
 	JNZ(LabelRef("loop"))
+}
+
+// registers returns one for each vector of columns, grid for each row of them.
+func (t *int8Kernel) registers() []VecVirtual {
+	v := make([]VecVirtual, t.vectors)
+	for i := range v {
+		v[i] = t.register()
+	}
+	return v
+}
+
+func (t *int8Kernel) grid() [][]VecVirtual {
+	g := make([][]VecVirtual, t.rows)
+	for r := range g {
+		g[r] = t.registers()
+	}
+	return g
+}
+
+// dotFour is the step of an instruction that does all of it: sum += a · q.
+func (t *int8Kernel) dotFour(four int, first bool, dot func(q, a, sum VecVirtual)) {
+	if first {
+		for r := range t.sum {
+			for _, v := range t.sum[r] {
+				t.zero(v)
+			}
+		}
+	}
+	q := t.registers()
+	for i := range q {
+		VMOVUPS(t.quants(four, i), q[i])
+	}
+	for r := range t.rows {
+		a := t.register()
+		VPBROADCASTD(t.a.at(r, four*4), a)
+		for i := range q {
+			dot(q[i], a, t.sum[r][i])
+		}
+	}
 }
 
 // int8AVX512 uses VPDPBUSD of AVX512_VNNI.
@@ -128,8 +142,9 @@ func int8AVX512(rows, panels, group int) {
 	}
 	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
 	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 64} }
-	t.broadcast = func(from Mem, to VecVirtual) { VPBROADCASTD(from, to) }
-	t.dot = func(w, a VecVirtual, r, v int) { VPDPBUSD(w, a, t.sum[r][v]) }
+	t.four = func(four int, first bool) {
+		t.dotFour(four, first, func(q, a, sum VecVirtual) { VPDPBUSD(q, a, sum) })
+	}
 	t.scale = func(from Mem, by, to VecVirtual) { VMULPS_BCST(from, by, to) }
 	t.next = func() {
 		for v := range panels {

@@ -9,10 +9,11 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
 )
 
 func main() {
-	what := flag.String("kernels", "", "f32, int8, quantize or transpose")
+	what := flag.String("kernels", "", "f32, int8, int8avx2, quantize or transpose")
 	flag.Parse()
 	ConstraintExpr("!purego")
 	switch *what {
@@ -32,14 +33,26 @@ func main() {
 				int8AVX512(rows, 2, group)
 			}
 		}
+	case "int8avx2":
+		masks := columnMasks()
+		for _, dot := range []int8Dot{narrowDot, wideDot, vexDot} {
+			for _, group := range []int{32, 16} {
+				for rows := 1; rows <= 3; rows++ {
+					int8AVX2(dot, rows, group, masks)
+				}
+			}
+		}
 	case "quantize":
-		quantizeAVX512()
+		numbers := quantizeNumbers()
+		quantizeAVX512(numbers)
+		quantizeAVX2(numbers)
 	case "transpose":
 		transposeAVX512()
 		transposeAVX2()
 	default:
 		log.Fatalf("unknown kernels %q", *what)
 	}
+	pass.Compile = pass.Concat(pass.Compile, pass.FunctionPass(encodeVEX), pass.FunctionPass(checkVEX))
 	Generate()
 }
 

@@ -22,43 +22,28 @@ import (
 //	m0 m1 m2 m3     a vector each, lanes of four
 //	unpack, min     m0 m1 m0 m1 in each lane, then m0 m1 m2 m3
 //	shuffle, min    the same in all lanes
-func quantizeAVX512() {
-	const name = "quantizeAVX512"
-	TEXT(name, NOSPLIT, "func(fours int, x *float32, a *uint8, scale, zero, sum *float32, group int, fixed int, floor float32)")
-	Pragma("noescape")
-	Doc(name + " quantizes 4·fours blocks of 32 activations. sum may be nil, group is 16 or 32; with fixed not 0, floor replaces the minima and zero is not written.")
-	fours := Load(Param("fours"), GP64())
-	x, a := Load(Param("x"), GP64()), Load(Param("a"), GP64())
-	scale, zero, sum := Load(Param("scale"), GP64()), Load(Param("zero"), GP64()), Load(Param("sum"), GP64())
-	fixed, group := Load(Param("fixed"), GP64()), Load(Param("group"), GP64())
-	inverses, lows := AllocLocal(16), AllocLocal(16)
-	constant := func(name string, values ...uint32) Mem {
-		m := GLOBL(name, RODATA|NOPTR)
-		for i, v := range values {
-			DATA(4*i, U32(v))
-		}
-		return m
+func quantizeAVX512(numbers Mem) {
+	q := beginQuantize("quantizeAVX512")
+	order := table("quantizeOrder", 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+	sums16 := table("quantizeSums16", 0, 2, 4, 6, 1, 3, 5, 7)
+	sums32 := table("quantizeSums32", 0, 4, 1, 5, 0, 4, 1, 5)
+	twice := table("quantizeTwice", 0, 0, 1, 1, 2, 2, 3, 3)
+	number := func(i int, to VecVirtual) VecVirtual {
+		VBROADCASTSS(numbers.Offset(4*i), to)
+		return to
 	}
-	float := math.Float32bits
-	constants := constant("quantizeNumbers", float(1e-30), float(255), float(1.0/255), float(16), float(32), float(float32(math.NaN())))
-	order := constant("quantizeOrder", 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
-	sums16 := constant("quantizeSums16", 0, 2, 4, 6, 1, 3, 5, 7)
-	sums32 := constant("quantizeSums32", 0, 4, 1, 5, 0, 4, 1, 5)
-	twice := constant("quantizeTwice", 0, 0, 1, 1, 2, 2, 3, 3)
-	tiny, top, inverseTop, sixteen, thirtyTwo := XMM(), XMM(), XMM(), YMM(), XMM()
-	for i, v := range []VecVirtual{tiny, top, inverseTop, sixteen, thirtyTwo} {
-		VBROADCASTSS(constants.Offset(4*i), v)
-	}
+	tiny, top, inverseTop := number(quantizeTiny, XMM()), number(quantizeTop, XMM()), number(quantizeInverseTop, XMM())
+	sixteen, thirtyTwo := number(quantizeSixteen, YMM()), number(quantizeThirtyTwo, XMM())
 	bytes := ZMM()
 	VMOVDQU32(order, bytes)
 	floor := XMM()
-	VBROADCASTSS(NewParamAddr("floor", 64), floor)
+	VBROADCASTSS(q.floor, floor)
 
 	Label("loop")
 	var data [8]VecVirtual
 	for i := range data {
 		data[i] = ZMM()
-		VMOVUPS(Mem{Base: x, Disp: 64 * i}, data[i])
+		VMOVUPS(Mem{Base: q.x, Disp: 64 * i}, data[i])
 	}
 	reduce := func(op func(...Op)) VecVirtual {
 		var m [4]VecVirtual
@@ -66,17 +51,7 @@ func quantizeAVX512() {
 			m[i] = ZMM()
 			op(data[2*i+1], data[2*i], m[i])
 		}
-		pair := func(low, high func(...Op), a, b VecVirtual) VecVirtual {
-			l, h := ZMM(), ZMM()
-			low(b, a, l)
-			high(b, a, h)
-			op(h, l, l)
-			return l
-		}
-		ps := func(a, b VecVirtual) VecVirtual {
-			return pair(func(o ...Op) { VUNPCKLPS(o...) }, func(o ...Op) { VUNPCKHPS(o...) }, a, b)
-		}
-		v := pair(func(o ...Op) { VUNPCKLPD(o...) }, func(o ...Op) { VUNPCKHPD(o...) }, ps(m[0], m[1]), ps(m[2], m[3]))
+		v := quarters(m, ZMM, op)
 		for _, swap := range []uint64{0x4e, 0xb1} {
 			s := ZMM()
 			VSHUFF32X4(Imm(swap), v, v, s)
@@ -86,16 +61,16 @@ func quantizeAVX512() {
 	}
 	high := reduce(func(o ...Op) { VMAXPS(o...) }).AsX()
 	low := XMM()
-	TESTQ(fixed, fixed)
+	TESTQ(q.fixed, q.fixed)
 	JNZ(LabelRef("fixed"))
 	VMOVAPS(reduce(func(o ...Op) { VMINPS(o...) }).AsX(), low)
-	VMOVUPS(low, Mem{Base: zero})
-	ADDQ(Imm(16), zero)
+	VMOVUPS(low, Mem{Base: q.zero})
+	ADDQ(Imm(16), q.zero)
 	JMP(LabelRef("scale"))
 	Label("fixed")
 	VMOVAPS(floor, low)
 	Label("scale")
-	VMOVUPS(low, lows)
+	VMOVUPS(low, q.lows)
 	VSUBPS(low, high, high)
 	// Minima and maxima lose a NaN.
 	unordered := K()
@@ -110,17 +85,17 @@ func quantizeAVX512() {
 	}
 	KORTESTW(unordered, unordered)
 	JZ(LabelRef("numbers"))
-	VBROADCASTSS(constants.Offset(20), high)
+	VBROADCASTSS(numbers.Offset(4*quantizeNaN), high)
 	Label("numbers")
 	VMAXPS(high, tiny, high) // high where it is NaN
 	scales, inverse := XMM(), XMM()
 	VMULPS(inverseTop, high, scales)
-	VMOVUPS(scales, Mem{Base: scale})
+	VMOVUPS(scales, Mem{Base: q.scale})
 	VDIVPS(high, top, inverse)
-	VMOVUPS(inverse, inverses)
+	VMOVUPS(inverse, q.inverses)
 	for i, v := range data {
-		VSUBPS_BCST(lows.Offset(i/2*4), v, v)
-		VMULPS_BCST(inverses.Offset(i/2*4), v, v)
+		VSUBPS_BCST(q.lows.Offset(i/2*4), v, v)
+		VMULPS_BCST(q.inverses.Offset(i/2*4), v, v)
 		VCVTPS2DQ(v, v)
 	}
 	var packed [2]VecVirtual
@@ -131,9 +106,9 @@ func quantizeAVX512() {
 		VPACKUSWB(d[2], d[0], d[0])
 		packed[i] = ZMM()
 		VPERMD(d[0], bytes, packed[i])
-		VMOVDQU32(packed[i], Mem{Base: a, Disp: 64 * i})
+		VMOVDQU32(packed[i], Mem{Base: q.a, Disp: 64 * i})
 	}
-	TESTQ(sum, sum)
+	TESTQ(q.sum, q.sum)
 	JZ(LabelRef("next"))
 	none, even, odd := ZMM(), ZMM(), ZMM()
 	VPXORD(none, none, none)
@@ -143,7 +118,7 @@ func quantizeAVX512() {
 	VPUNPCKLQDQ(packed[1], packed[0], even)
 	VPUNPCKHQDQ(packed[1], packed[0], odd)
 	VPADDQ(odd, even, even) // sixteen bytes each: of blocks 0 2, 0 2, 1 3, 1 3
-	CMPQ(group, Imm(16))
+	CMPQ(q.group, Imm(16))
 	JNE(LabelRef("groups32"))
 	{
 		s, index, factor, lower := YMM(), YMM(), YMM(), YMM()
@@ -156,8 +131,8 @@ func quantizeAVX512() {
 		VMULPS(factor, s, s)
 		VMULPS(sixteen, lower, lower)
 		VADDPS(lower, s, s)
-		VMOVUPS(s, Mem{Base: sum})
-		ADDQ(Imm(32), sum)
+		VMOVUPS(s, Mem{Base: q.sum})
+		ADDQ(Imm(32), q.sum)
 		JMP(LabelRef("next"))
 	}
 	Label("groups32")
@@ -171,15 +146,81 @@ func quantizeAVX512() {
 		VMULPS(scales, s.AsX(), s.AsX())
 		VMULPS(thirtyTwo, low, lower)
 		VADDPS(lower, s.AsX(), s.AsX())
-		VMOVUPS(s.AsX(), Mem{Base: sum})
-		ADDQ(Imm(16), sum)
+		VMOVUPS(s.AsX(), Mem{Base: q.sum})
+		ADDQ(Imm(16), q.sum)
 	}
 	Label("next")
-	ADDQ(I32(512), x)
-	ADDQ(I32(128), a)
-	ADDQ(Imm(16), scale)
-	DECQ(fours)
+	q.next()
+}
+
+// The numbers of quantizeNumbers.
+const (
+	quantizeTiny = iota
+	quantizeTop
+	quantizeInverseTop
+	quantizeSixteen
+	quantizeThirtyTwo
+	quantizeNaN
+)
+
+func quantizeNumbers() Mem {
+	float := math.Float32bits
+	return table("quantizeNumbers", float(1e-30), float(255), float(1.0/255), float(16), float(32), float(float32(math.NaN())))
+}
+
+// table is read-only memory of 32-bit values.
+func table(name string, values ...uint32) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
+	for i, v := range values {
+		DATA(4*i, U32(v))
+	}
+	return m
+}
+
+// A quantizer is a function that quantizes four blocks at a time, and its
+// parameters.
+type quantizer struct {
+	fours, x, a, scale, zero, sum, group, fixed Register
+	floor                                       Mem
+	inverses, lows                              Mem // of four blocks, on the stack
+}
+
+func beginQuantize(name string) *quantizer {
+	TEXT(name, NOSPLIT, "func(fours int, x *float32, a *uint8, scale, zero, sum *float32, group int, fixed int, floor float32)")
+	Pragma("noescape")
+	Doc(name + " quantizes 4·fours blocks of 32 activations. sum may be nil, group is 16 or 32; with fixed not 0, floor replaces the minima and zero is not written.")
+	q := &quantizer{floor: NewParamAddr("floor", 64), inverses: AllocLocal(16), lows: AllocLocal(16)}
+	q.fours = Load(Param("fours"), GP64())
+	q.x, q.a = Load(Param("x"), GP64()), Load(Param("a"), GP64())
+	q.scale, q.zero, q.sum = Load(Param("scale"), GP64()), Load(Param("zero"), GP64()), Load(Param("sum"), GP64())
+	q.fixed, q.group = Load(Param("fixed"), GP64()), Load(Param("group"), GP64())
+	return q
+}
+
+// next moves on by four blocks and ends the function after the last ones. zero
+// and sum have been moved where they were written.
+func (q *quantizer) next() {
+	ADDQ(I32(512), q.x)
+	ADDQ(I32(128), q.a)
+	ADDQ(Imm(16), q.scale)
+	DECQ(q.fours)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
+}
+
+// quarters reduces four vectors to one whose lanes have, in this order, an
+// element of each: the result of op on the four elements of its lane.
+func quarters(m [4]VecVirtual, register func() VecVirtual, op func(...Op)) VecVirtual {
+	pair := func(low, high func(...Op), a, b VecVirtual) VecVirtual {
+		l, h := register(), register()
+		low(b, a, l)
+		high(b, a, h)
+		op(h, l, l)
+		return l
+	}
+	ps := func(a, b VecVirtual) VecVirtual {
+		return pair(func(o ...Op) { VUNPCKLPS(o...) }, func(o ...Op) { VUNPCKHPS(o...) }, a, b)
+	}
+	return pair(func(o ...Op) { VUNPCKLPD(o...) }, func(o ...Op) { VUNPCKHPD(o...) }, ps(m[0], m[1]), ps(m[2], m[3]))
 }

@@ -1,0 +1,115 @@
+//go:build !purego
+
+package gemm
+
+import "github.com/gguftool/gguftool/kernels/cpu"
+
+var int8VNNI = int8Groups{
+	{rows: 6, panels: 2, pays: true, tiles: [][]int8Tile{
+		{int8VNNI1x16g16, int8VNNI1x32g16},
+		{int8VNNI2x16g16, int8VNNI2x32g16},
+		{int8VNNI3x16g16, int8VNNI3x32g16},
+		{int8VNNI4x16g16, int8VNNI4x32g16},
+		{int8VNNI5x16g16, int8VNNI5x32g16},
+		{int8VNNI6x16g16, int8VNNI6x32g16},
+	}},
+	{rows: 6, panels: 2, pays: true, tiles: [][]int8Tile{
+		{int8VNNI1x16g32, int8VNNI1x32g32},
+		{int8VNNI2x16g32, int8VNNI2x32g32},
+		{int8VNNI3x16g32, int8VNNI3x32g32},
+		{int8VNNI4x16g32, int8VNNI4x32g32},
+		{int8VNNI5x16g32, int8VNNI5x32g32},
+		{int8VNNI6x16g32, int8VNNI6x32g32},
+	}},
+}
+
+var int8AVXVNNI = int8Groups{
+	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+		{int8AVXVNNI1x16g16},
+		{int8AVXVNNI2x16g16},
+		{int8AVXVNNI3x16g16},
+	}},
+	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+		{int8AVXVNNI1x16g32},
+		{int8AVXVNNI2x16g32},
+		{int8AVXVNNI3x16g32},
+	}},
+}
+
+var int8AVX2Narrow = int8Groups{
+	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+		{int8AVX2Narrow1x16g16},
+		{int8AVX2Narrow2x16g16},
+		{int8AVX2Narrow3x16g16},
+	}},
+	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+		{int8AVX2Narrow1x16g32},
+		{int8AVX2Narrow2x16g32},
+		{int8AVX2Narrow3x16g32},
+	}},
+}
+
+// Two multiplications for four products are no faster than f32.
+var int8AVX2Wide = int8Groups{
+	{rows: 3, panels: 1, pays: false, tiles: [][]int8Tile{
+		{int8AVX2Wide1x16g16},
+		{int8AVX2Wide2x16g16},
+		{int8AVX2Wide3x16g16},
+	}},
+	{rows: 3, panels: 1, pays: false, tiles: [][]int8Tile{
+		{int8AVX2Wide1x16g32},
+		{int8AVX2Wide2x16g32},
+		{int8AVX2Wide3x16g32},
+	}},
+}
+
+// int8Of returns the tiles of a path other than the scalar one.
+func int8Of(p cpu.Path) func(group int, narrow bool) *int8Tiles {
+	switch {
+	case p == cpu.AVX512 && cpu.HasVNNI():
+		return int8VNNI.of
+	case cpu.HasAVXVNNI():
+		return int8AVXVNNI.of
+	}
+	return int8AVX2
+}
+
+// int8AVX2 returns the tiles of AVX2 without dot products.
+func int8AVX2(group int, narrow bool) *int8Tiles {
+	if narrow {
+		return int8AVX2Narrow.of(group, narrow)
+	}
+	return int8AVX2Wide.of(group, narrow)
+}
+
+// A fourBlocks quantizes 4·fours blocks (see quantizeAVX512).
+type fourBlocks = func(fours int, x *float32, a *uint8, scale, zero, sum *float32, group, fixed int, floor float32)
+
+// quantizeInFours is quantizeBlocks for rows of four blocks or more; the last
+// four may overlap those before.
+func quantizeInFours(quantize fourBlocks, a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+	blocks := len(scales)
+	if blocks < 4 {
+		quantizeBlocks(a, x, q, scales, zeros, sums)
+		return
+	}
+	run := func(from, fours int) {
+		var sum *float32
+		if a.hasOffsets {
+			sum = &sums[from*(blockInputs/a.group)]
+		}
+		quantize(fours, &x[from*blockInputs], &q[from*blockInputs], &scales[from], &zeros[from], sum, a.group, flag(a.fixed), a.floor)
+	}
+	run(0, blocks/4)
+	if blocks%4 > 0 {
+		run(blocks-4, 1)
+	}
+}
+
+func quantizeRowAVX512(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+	quantizeInFours(quantizeAVX512, a, x, q, scales, zeros, sums)
+}
+
+func quantizeRowAVX2(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+	quantizeInFours(quantizeAVX2, a, x, q, scales, zeros, sums)
+}
