@@ -52,9 +52,8 @@ func (l *loader) kindOf(s *source) (k kind) {
 	return k
 }
 
-// linear packs parts that share an input, in parallel. The input is what
-// activation gives, where that is known.
-func (l *loader) linear(inputs int, activation gemm.Activation, parts ...part) *linear {
+// linear packs parts that share an input, in parallel.
+func (l *loader) linear(inputs int, parts ...part) *linear {
 	var (
 		lin     linear
 		sources []source
@@ -84,7 +83,7 @@ func (l *loader) linear(inputs int, activation gemm.Activation, parts ...part) *
 		}
 		p := product{left: left, right: left + outputs}
 		if k.group > 0 {
-			p.quantized = l.packQuantized(inputs, outputs, k, activation, sources[:n])
+			p.quantized = l.packQuantized(inputs, outputs, k, sources[:n])
 			if p.quantized != nil && (lin.format == nil || k.hasOffsets) {
 				lin.format = p.quantized
 			}
@@ -138,11 +137,8 @@ func (l *loader) packFloats(inputs, outputs int, sources []source) *gemm.Matrix 
 	return m
 }
 
-func (l *loader) packQuantized(inputs, outputs int, k kind, activation gemm.Activation, sources []source) *gemm.Quantized {
+func (l *loader) packQuantized(inputs, outputs int, k kind, sources []source) *gemm.Quantized {
 	shape := gemm.QuantizedShape{Outputs: outputs, Inputs: inputs, Group: k.group, HasOffsets: k.hasOffsets, Bias: biases(sources)}
-	if floor, ok := activation.Floor(); ok {
-		shape.Floor = &floor
-	}
 	var m *gemm.Quantized
 	m, l.err = gemm.PackQuantized(l.pool, shape, func(dst *gemm.QuantRow, i int) error {
 		s, row := find(sources, i)

@@ -22,9 +22,10 @@ const (
 	// PrecisionF32 computes in 32-bit floats.
 	PrecisionF32
 	// PrecisionInt8 leaves quantized weights as they are, exactly, and rounds what
-	// they are multiplied with to 8 bits, with a scale and a zero for each 32
-	// numbers. Weights that are not quantized are multiplied in floats. For
-	// all-MiniLM-L6-v2 the mean cosine to the vectors of PrecisionF32 is above 0.9999.
+	// they are multiplied with to 8 bits, with a scale for each 32 numbers; the two
+	// largest numbers of a row are not rounded. Weights that are not quantized are
+	// multiplied in floats. For all-MiniLM-L6-v2 the mean cosine to the vectors of
+	// PrecisionF32 is 0.99995.
 	PrecisionInt8
 )
 
@@ -48,18 +49,29 @@ func ParsePrecision(name string) (Precision, error) {
 
 // choosePrecision returns the precision for the weights in f, f32 or int8.
 func choosePrecision(f *gguf.File, wanted Precision) (Precision, error) {
-	if wanted == PrecisionF32 || wanted == PrecisionAuto && !gemm.QuantizedPays() {
+	if wanted == PrecisionF32 {
 		return PrecisionF32, nil
 	}
+	var faster, other int64 // weights that are quantized, by what int8 does to them
 	for _, t := range f.Tensors {
 		// The embeddings, of which rows are read, do not count.
-		if codec, ok := block.Lookup(t.Type); ok && strings.HasPrefix(t.Name, "blk.") {
-			if group, _ := codec.QuantGroup(); group > 0 {
-				return PrecisionInt8, nil
-			}
+		codec, ok := block.Lookup(t.Type)
+		if !ok || !strings.HasPrefix(t.Name, "blk.") {
+			continue
+		}
+		group, _ := codec.QuantGroup()
+		switch {
+		case group == 0:
+		case gemm.QuantizedPays(t.Type != gguf.TypeQ8_0):
+			faster += t.Rows() * t.RowLen()
+		default:
+			other += t.Rows() * t.RowLen()
 		}
 	}
-	if wanted == PrecisionInt8 {
+	switch {
+	case faster > other || wanted == PrecisionInt8 && faster+other > 0:
+		return PrecisionInt8, nil
+	case wanted == PrecisionInt8:
 		return 0, fault.Unsupported(f.Path, "", "quantize it first, for example to Q8_0, or choose f32",
 			"precision int8 needs quantized weights, and all of the layers' are floats")
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/block"
 	"github.com/gguftool/gguftool/kernels/cpu"
-	"github.com/gguftool/gguftool/kernels/gemm"
 	"github.com/gguftool/gguftool/kernels/vec"
 )
 
@@ -81,16 +80,16 @@ func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*we
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
 		var qkv *linear
 		if f.Tensor(name("attn_qkv.weight")) != nil {
-			qkv = l.linear(c.width, gemm.Identity, part{name("attn_qkv"), 3 * c.width})
+			qkv = l.linear(c.width, part{name("attn_qkv"), 3 * c.width})
 		} else {
-			qkv = l.linear(c.width, gemm.Identity, part{name("attn_q"), c.width}, part{name("attn_k"), c.width}, part{name("attn_v"), c.width})
+			qkv = l.linear(c.width, part{name("attn_q"), c.width}, part{name("attn_k"), c.width}, part{name("attn_v"), c.width})
 		}
 		w.layers = append(w.layers, layer{
 			qkv:         qkv,
-			attnOut:     l.linear(c.width, gemm.Identity, part{name("attn_output"), c.width}),
+			attnOut:     l.linear(c.width, part{name("attn_output"), c.width}),
 			attnOutNorm: l.norm(name("attn_output_norm"), c.width),
-			up:          l.linear(c.width, gemm.Identity, part{name("ffn_up"), c.hidden}),
-			down:        l.linear(c.hidden, c.activation, part{name("ffn_down"), c.width}),
+			up:          l.linear(c.width, part{name("ffn_up"), c.hidden}),
+			down:        l.linear(c.hidden, part{name("ffn_down"), c.width}),
 			outNorm:     l.norm(name("layer_output_norm"), c.width),
 		})
 	}

@@ -6,101 +6,170 @@ import (
 	"slices"
 )
 
-// Activations are rows of numbers in unsigned bytes, with a scale and a zero for
-// each block of 32:
+// Activations are rows of numbers in bytes, with a scale for each block of 32,
+// and the two of each row that are largest in magnitude as they are:
 //
-//	x[r][k] ≈ scale[r][k/32]·quant[r][k] + zero[r][k/32]
+//	x[r][k] ≈ scale[r][k/32]·(quant[r][k] - 128)
 //
-// An error is at most half a scale, which is the range of the block by 255. So
-// a product with quantized weights is, for each pair of blocks,
+// The few large numbers of a row, which some inputs of trained models have in
+// every text, would make the scales of their blocks coarse; without them, the
+// error of a product with quantized weights is a fifth. That of a number is at
+// most half a scale, the largest magnitude of the block by 127.
 //
-//	Σ x·w = scale·scale'·Σ quant·quant' + zero·scale'·Σ quant' + Σ (scale·quant + zero)·offset'
+// A product with quantized weights is
 //
-// The first sum is exact in integers. The rest is a product of few inputs: the
-// zeros of a row and the sums of its groups, by what Quantized.commons holds.
+//	Σ x·w = x'·w' + x"·w"                                 the largest two
+//	      + Σ scale·scale'·(Σ quant·quant' - 128·Σ quant')   each pair of groups, exact in integers
+//	      + Σ (Σ x)·offset'                               each group, where weights have offsets
 //
-// The memory is reused from one Quantize to the next.
+// The memory is reused from one Resize to the next.
 type Activations struct {
 	rows, inputs int
-	format
-	quants  []byte    // (rows, inputs)
-	scales  []float32 // (rows, blocks)
-	commons []float32 // (rows, blocks [+ groups]): zeros, sums
+	group        int        // of the sums; 0 for none
+	quants       []byte     // (rows, inputs), 128 in place of the outliers
+	scales       []float32  // (rows, blocks)
+	outliers     []outliers // (rows)
+	sums         []float32  // (rows, groups): Σ x
+}
+
+// outliers are the two numbers of a row that are largest in magnitude, the one
+// at the lower index first.
+type outliers struct {
+	index [2]int32
+	value [2]float32
 }
 
 // Resize prepares a for the given number of rows, which are to be multiplied by
 // m, and by others that it Fits.
 func (a *Activations) Resize(rows int, m *Quantized) {
-	a.rows, a.inputs, a.format = rows, m.inputs, m.format
+	a.rows, a.inputs, a.group = rows, m.inputs, 0
+	if m.hasOffsets {
+		a.group = m.group
+	}
 	a.quants = resized(a.quants, rows*a.inputs)
 	a.scales = resized(a.scales, rows*a.inputs/blockInputs)
-	a.commons = resized(a.commons, rows*a.commonInputs(a.inputs))
+	a.outliers = resized(a.outliers, rows)
+	a.sums = resized(a.sums, rows*a.groups())
 }
 
 // Fits reports whether a, once it has its rows, can be multiplied by m.
 func (a *Activations) Fits(m *Quantized) bool {
-	return a.inputs == m.inputs && a.fixed == m.fixed && a.floor == m.floor &&
-		(!m.hasOffsets || a.hasOffsets && a.group == m.group)
+	return a.inputs == m.inputs && (!m.hasOffsets || a.group == m.group)
 }
-
-// HasOffsets reports whether the weights have offsets: activations that are
-// quantized for weights with offsets fit those without, too.
-func (m *Quantized) HasOffsets() bool { return m.hasOffsets }
 
 func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
+// groups returns the number of sums of a row.
+func (a *Activations) groups() int {
+	if a.group == 0 {
+		return 0
+	}
+	return a.inputs / a.group
+}
+
 // QuantizeRow stores x as row r; different rows may be stored at the same time.
+// x is changed in the meantime, and restored.
 func (a *Activations) QuantizeRow(r int, x []float32) {
 	if len(x) != a.inputs || r < 0 || r >= a.rows {
 		panic(fmt.Sprintf("gemm: %d activations for row %d of %d x %d", len(x), r, a.rows, a.inputs))
 	}
-	blocks, common := a.inputs/blockInputs, a.commonInputs(a.inputs)
-	q := a.quants[r*a.inputs : (r+1)*a.inputs]
-	scales := a.scales[r*blocks : (r+1)*blocks]
-	zeros := a.commons[r*common : (r+1)*common]
-	sums := zeros[blocks:]
-	active.quantize(a, x, q, scales, zeros[:blocks], sums)
+	blocks, groups := a.inputs/blockInputs, a.groups()
+	scales := a.scales[r*blocks : (r+1)*blocks] // at first the peaks
+	active.peaks(scales, x)
+	var out outliers
+	for slot := range out.index {
+		at := largest(x, scales)
+		out.index[slot], out.value[slot] = int32(at), x[at]
+		x[at] = 0
+		b := at / blockInputs
+		if peak := scales[b]; peak == peak {
+			scales[b] = peakOf(x[b*blockInputs : (b+1)*blockInputs])
+		}
+	}
+	active.quantize(a.quants[r*a.inputs:(r+1)*a.inputs], scales, a.sums[r*groups:(r+1)*groups], a.group, x)
+	// In the opposite order, as both may be at one place in a row of NaN.
+	for slot := 1; slot >= 0; slot-- {
+		at := out.index[slot]
+		x[at] = out.value[slot]
+		if groups > 0 {
+			a.sums[r*groups+int(at)/a.group] += out.value[slot]
+		}
+	}
+	if out.index[0] > out.index[1] {
+		out.index[0], out.index[1] = out.index[1], out.index[0]
+		out.value[0], out.value[1] = out.value[1], out.value[0]
+	}
+	a.outliers[r] = out
+}
+
+// largest returns the index of the element that is largest in magnitude, the
+// first of several; peaks are those of the blocks.
+func largest(x, peaks []float32) int {
+	top := 0
+	for b, peak := range peaks {
+		if peak > peaks[top] {
+			top = b
+		}
+	}
+	for i, v := range x[top*blockInputs : (top+1)*blockInputs] {
+		if magnitude(v) == magnitude(peaks[top]) {
+			return top*blockInputs + i
+		}
+	}
+	return top * blockInputs // all elements are NaN, or so is the peak
+}
+
+// magnitude returns the bits of |v|, which are ordered as magnitudes are.
+func magnitude(v float32) uint32 { return math.Float32bits(v) &^ (1 << 31) }
+
+// peakOf returns the largest magnitude of a block, or NaN where an element is.
+func peakOf(x []float32) float32 {
+	peak := uint32(0)
+	for _, v := range x {
+		peak = max(peak, magnitude(v))
+	}
+	return math.Float32frombits(peak)
+}
+
+// peakBlocks is the specification of what kernels do. Where an element is NaN,
+// so is the peak of its block, and kernels may give that to other blocks of the
+// row.
+func peakBlocks(peaks, x []float32) {
+	for b := range peaks {
+		peaks[b] = peakOf(x[b*blockInputs : (b+1)*blockInputs])
+	}
 }
 
 const (
-	leastRange = 1e-30 // of a block, so that its inverse is finite
-	topQuant   = 255
+	leastPeak = 1e-30 // of a block, so that its inverse is finite
+	topQuant  = 127
+	zeroQuant = 128
 )
 
 // quantizeBlocks is the specification of what kernels do: each operation is
-// rounded to float32. Where an element is NaN, so is the scale of its block, and
-// kernels may give that to other blocks of the row.
-func quantizeBlocks(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
+// rounded to float32. scales are the peaks of the blocks at first.
+func quantizeBlocks(q []byte, scales, sums []float32, group int, x []float32) {
 	for b := range scales {
-		from := x[b*blockInputs : (b+1)*blockInputs]
-		low, high := from[0], from[0]
-		for _, v := range from[1:] {
-			low, high = min(low, v), max(high, v)
+		peak := scales[b]
+		if peak < leastPeak {
+			peak = leastPeak
 		}
-		if a.fixed {
-			low = a.floor
-		} else {
-			zeros[b] = low
-		}
-		width := high - low
-		if width < leastRange {
-			width = leastRange
-		}
-		scales[b] = width * float32(1.0/topQuant)
-		inverse := topQuant / width
+		scales[b] = peak * float32(1.0/topQuant)
+		inverse := topQuant / peak
 		to := q[b*blockInputs : (b+1)*blockInputs]
-		for i, v := range from {
-			to[i] = byte(max(0, min(topQuant, math.RoundToEven(float64(float32(v-low)*inverse)))))
+		for i, v := range x[b*blockInputs : (b+1)*blockInputs] {
+			level := math.RoundToEven(float64(v * inverse))
+			to[i] = byte(zeroQuant + int(max(-topQuant, min(topQuant, level))))
 		}
-		if !a.hasOffsets {
+		if group == 0 {
 			continue
 		}
-		for g := range blockInputs / a.group {
+		for g := range blockInputs / group {
 			sum := int32(0)
-			for _, v := range to[g*a.group : (g+1)*a.group] {
-				sum += int32(v)
+			for _, v := range to[g*group : (g+1)*group] {
+				sum += int32(v) - zeroQuant
 			}
-			sums[b*(blockInputs/a.group)+g] = float32(scales[b]*float32(sum)) + float32(float32(a.group)*low)
+			sums[b*(blockInputs/group)+g] = scales[b] * float32(sum)
 		}
 	}
 }

@@ -86,13 +86,14 @@ func testMulQuantizedStaysInside(t *testing.T) {
 					m.quants = moved(t, m.quants, behind)
 					m.scales = moved(t, m.scales, behind)
 					m.bias = moved(t, m.bias, behind)
-					m.commons.panels = moved(t, m.commons.panels, behind)
+					m.offsets.panels = moved(t, m.offsets.panels, behind)
 					rows := 1 + rng.IntN(stripeRows+2)
 					var a Activations
 					a.Resize(rows, m)
 					a.quants = moved(t, a.quants, behind)
 					a.scales = moved(t, a.scales, behind)
-					a.commons = moved(t, a.commons, behind)
+					a.sums = moved(t, a.sums, behind)
+					a.outliers = moved(t, a.outliers, behind)
 					x := fenced[float32](t, shape.Inputs, behind)
 					for r := range rows {
 						for k := range x {

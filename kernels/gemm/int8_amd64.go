@@ -82,34 +82,50 @@ func int8AVX2(group int, narrow bool) *int8Tiles {
 	return int8AVX2Wide.of(group, narrow)
 }
 
-// A fourBlocks quantizes 4·fours blocks (see quantizeAVX512).
-type fourBlocks = func(fours int, x *float32, a *uint8, scale, zero, sum *float32, group, fixed int, floor float32)
+// The kernels take four blocks at a time. The last four of a row may overlap
+// those before, and rows of fewer are done in plain Go.
 
-// quantizeInFours is quantizeBlocks for rows of four blocks or more; the last
-// four may overlap those before.
-func quantizeInFours(quantize fourBlocks, a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
-	blocks := len(scales)
+func peaksInFours(f func(fours int, x, peak *float32), peaks, x []float32) {
+	blocks := len(peaks)
 	if blocks < 4 {
-		quantizeBlocks(a, x, q, scales, zeros, sums)
+		peakBlocks(peaks, x)
 		return
 	}
-	run := func(from, fours int) {
+	f(blocks/4, &x[0], &peaks[0])
+	if last := blocks - 4; blocks%4 > 0 {
+		f(1, &x[last*blockInputs], &peaks[last])
+	}
+}
+
+func quantizeInFours(f func(fours int, x, peak *float32, a *uint8, scale, sum *float32, group int),
+	q []byte, scales, sums []float32, group int, x []float32) {
+	blocks := len(scales)
+	if blocks < 4 {
+		quantizeBlocks(q, scales, sums, group, x)
+		return
+	}
+	run := func(from, fours int, peaks []float32) {
 		var sum *float32
-		if a.hasOffsets {
-			sum = &sums[from*(blockInputs/a.group)]
+		if group > 0 {
+			sum = &sums[from*(blockInputs/group)]
 		}
-		quantize(fours, &x[from*blockInputs], &q[from*blockInputs], &scales[from], &zeros[from], sum, a.group, flag(a.fixed), a.floor)
+		f(fours, &x[from*blockInputs], &peaks[0], &q[from*blockInputs], &scales[from], sum, group)
 	}
-	run(0, blocks/4)
+	last := blocks - 4
+	peaks := [4]float32(scales[last:]) // before some of them become scales
+	run(0, blocks/4, scales)
 	if blocks%4 > 0 {
-		run(blocks-4, 1)
+		run(last, 1, peaks[:])
 	}
 }
 
-func quantizeRowAVX512(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
-	quantizeInFours(quantizeAVX512, a, x, q, scales, zeros, sums)
+func peaksRowAVX512(peaks, x []float32) { peaksInFours(peaksAVX512, peaks, x) }
+func peaksRowAVX2(peaks, x []float32)   { peaksInFours(peaksAVX2, peaks, x) }
+
+func quantizeRowAVX512(q []byte, scales, sums []float32, group int, x []float32) {
+	quantizeInFours(quantizeAVX512, q, scales, sums, group, x)
 }
 
-func quantizeRowAVX2(a *Activations, x []float32, q []byte, scales, zeros, sums []float32) {
-	quantizeInFours(quantizeAVX2, a, x, q, scales, zeros, sums)
+func quantizeRowAVX2(q []byte, scales, sums []float32, group int, x []float32) {
+	quantizeInFours(quantizeAVX2, q, scales, sums, group, x)
 }

@@ -29,15 +29,6 @@ const (
 	GELU                // vec.GELU
 )
 
-// Floor returns a number that no result of a is below, for the quantization of
-// its results; ok is false where there is none.
-func (a Activation) Floor() (floor float32, ok bool) {
-	if a == GELU {
-		return -0.17, true // its minimum is -0.169971
-	}
-	return 0, false
-}
-
 // Mul stores x·m, after the epilogue, in dst. x is (rows, inputs), dst is (rows,
 // outputs) and shares no memory with x. The columns are divided among the
 // workers of p.

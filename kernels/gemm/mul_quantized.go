@@ -2,19 +2,23 @@ package gemm
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
 
-// MulQuantized stores a·m, after the epilogue, in dst (a.rows, outputs). a was
-// quantized for m. The columns are divided among the workers of p.
+// MulQuantized stores a·m, after the epilogue, in dst (a.rows, outputs). The
+// bias is that of m. The columns are divided among the workers of p.
 //
 //	for i, j:
-//		sum = bias[j] + zeros and sums of row i by the commons of output j, as in Mul
+//		sum = bias[j]
 //		sum += dst[i][j]                                                    (Add)
+//		for the outliers of row i: sum += value * weight[j][index]          (without offset)
+//		sum += Σ sums[i][g]*offset[j][g], as Mul does
+//		rest = 0
 //		for each group g of inputs, of block b:
-//			sum += float32(Σ quant[i][k]·quant'[j][k]) * (scale[i][b]*scale'[j][g])
-//		dst[i][j] = Act(sum)
+//			rest += float32(Σ (quant[i][k] - 128)·quant'[j][k]) * (scale[i][b]*scale'[j][g])
+//		dst[i][j] = Act(sum + rest)
 //
 // Additions are in that order, the products of a group are summed in exact
 // integers. The paths of package cpu differ in rounding only, as in Mul.
@@ -30,7 +34,7 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 	if a.rows == 0 || m.outputs == 0 {
 		return
 	}
-	panels := m.commons.panelCount()
+	panels := m.panelCount()
 	tiles := active.int8(m.group, m.narrow)
 	width := tiles.panels
 	if p.Workers() == 1 {
@@ -44,64 +48,75 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 	})
 }
 
+// stripeRows is a multiple of the rows of all tiles. A stripe of few rows stays
+// in the nearest cache from its first sums to its activation.
+const stripeRows = 24
+
 // mulColumns computes the columns of dst that panels from ≤ i < to give, at most
 // as many as a tile has.
 func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Activations, from, to int, ep *Epilogue) {
 	left, right := from*panelCols, min(to*panelCols, m.outputs)
-	// A stripe of few rows stays in the nearest cache between its two products.
 	for top := 0; top < dst.Rows; top += stripeRows {
 		bottom := min(top+stripeRows, dst.Rows)
-		m.mulStripe(kern, tiles, dst.Part(top, bottom, left, right), a, top, from, ep)
+		out := dst.Part(top, bottom, left, right)
+		kern.mulOutliers(out, a, top, m, from, m.bias[left:right], ep.Add)
+		if m.hasOffsets {
+			groups := a.groups()
+			kern.mulTile(out, Dense(a.sums[top*groups:bottom*groups], out.Rows, groups), &m.offsets, from, 0, nil, true)
+		}
+		tiles.addQuantized(out, a, top, m, from)
+		ep.activate(out)
 	}
 }
 
-// stripeRows is a multiple of the rows of all tiles.
-const stripeRows = 12
-
-// mulStripe computes out, whose rows are those of a from top on and whose
-// columns are those of the panels from one on.
-func (m *Quantized) mulStripe(kern *kernel, tiles *int8Tiles, out View, a *Activations, top, panel int, ep *Epilogue) {
-	add := ep.Add
-	bias := m.bias[panel*panelCols : panel*panelCols+out.Cols]
-	skip, common, stride := 0, m.commons.inputs, a.commonInputs(a.inputs)
-	if m.fixed {
-		skip = m.inputs / blockInputs // the zeros are in the bias
-	}
-	if skip < common {
-		kern.mulTile(out, View{a.commons[top*stride+skip:], out.Rows, common - skip, stride}, &m.commons, panel, skip, bias, add)
-		bias, add = nil, true
-	}
-	tiles.mulQuantizedTile(out, a, top, m, panel, bias, add)
-	ep.activate(out)
+// at returns the quant of output j for input k, and its scale.
+func (m *Quantized) at(j, k int) (quant int8, scale float32) {
+	panel, col, groups := j/panelCols, j%panelCols, m.inputs/m.group
+	quant = int8(m.quants[panel*m.inputs*panelCols+k/4*4*panelCols+4*col+k%4])
+	scale = m.scales[(panel*groups+k/m.group)*2*panelCols+col]
+	return quant, scale
 }
 
-// mulQuantizedTile adds the products of quants: the bias and, with add, what out
-// holds come first.
-func mulQuantizedTile(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+// mulOutliers stores the bias, what out holds where add is set, and the products
+// of outliers. The rows of out are those of a from top on, its columns those of m
+// from panel on.
+func mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+	for r := range out.Rows {
+		row, list := out.Row(r), &a.outliers[top+r]
+		for j := range row {
+			sum := bias[j]
+			if add {
+				sum += row[j]
+			}
+			for slot, k := range list.index {
+				quant, scale := m.at(panel*panelCols+j, int(k))
+				sum += float32(list.value[slot] * float32(float32(quant)*scale))
+			}
+			row[j] = sum
+		}
+	}
+}
+
+// addQuantized adds the products of quants to out.
+func addQuantized(out View, a *Activations, top int, m *Quantized, panel int) {
 	groups := m.inputs / m.group
 	for r := range out.Rows {
 		row := out.Row(r)
 		q := a.quants[(top+r)*m.inputs : (top+r+1)*m.inputs]
 		for j := range row {
-			var sum float32
-			if bias != nil {
-				sum = bias[j]
-			}
-			if add {
-				sum += row[j]
-			}
 			at := panel + j/panelCols
-			quants, scales := m.quants[at*m.inputs*panelCols:], m.scales[at*groups*panelCols:]
+			quants, scales := m.quants[at*m.inputs*panelCols:], m.scales[at*groups*2*panelCols:]
 			col := j % panelCols
+			sum := float32(0)
 			for g := range groups {
-				dot := int32(0)
+				dot := int32(math.Float32bits(scales[(2*g+1)*panelCols+col]))
 				for k := g * m.group; k < (g+1)*m.group; k++ {
 					dot += int32(q[k]) * int32(int8(quants[k/4*4*panelCols+4*col+k%4]))
 				}
-				scale := a.scales[(top+r)*(m.inputs/blockInputs)+g*m.group/blockInputs] * scales[g*panelCols+col]
+				scale := a.scales[(top+r)*(m.inputs/blockInputs)+g*m.group/blockInputs] * scales[2*g*panelCols+col]
 				sum += float32(float32(dot) * scale)
 			}
-			row[j] = sum
+			row[j] += sum
 		}
 	}
 }

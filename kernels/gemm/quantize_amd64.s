@@ -5,178 +5,272 @@
 #include "textflag.h"
 
 DATA quantizeNumbers<>+0(SB)/4, $0x0da24260
-DATA quantizeNumbers<>+4(SB)/4, $0x437f0000
-DATA quantizeNumbers<>+8(SB)/4, $0x3b808081
-DATA quantizeNumbers<>+12(SB)/4, $0x41800000
-DATA quantizeNumbers<>+16(SB)/4, $0x42000000
-DATA quantizeNumbers<>+20(SB)/4, $0x7fc00000
-GLOBL quantizeNumbers<>(SB), RODATA|NOPTR, $24
+DATA quantizeNumbers<>+4(SB)/4, $0x42fe0000
+DATA quantizeNumbers<>+8(SB)/4, $0x3c010204
+DATA quantizeNumbers<>+12(SB)/4, $0x7fc00000
+DATA quantizeNumbers<>+16(SB)/4, $0x7fffffff
+DATA quantizeNumbers<>+20(SB)/4, $0x80808080
+DATA quantizeNumbers<>+24(SB)/4, $0x00000800
+DATA quantizeNumbers<>+28(SB)/4, $0x00001000
+GLOBL quantizeNumbers<>(SB), RODATA|NOPTR, $32
 
-// func quantizeAVX512(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F
-TEXT ·quantizeAVX512(SB), NOSPLIT, $32-68
+// func peaksAVX512(fours int, x *float32, peak *float32)
+// Requires: AVX, AVX512F
+TEXT ·peaksAVX512(SB), NOSPLIT, $0-24
 	MOVQ         fours+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         a+16(FP), DX
-	MOVQ         scale+24(FP), BX
-	MOVQ         zero+32(FP), SI
+	MOVQ         peak+16(FP), DX
+	VPBROADCASTD quantizeNumbers<>+16(SB), Z0
+
+loop:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      64(CX), Z2
+	VCMPPS       $0x03, Z1, Z2, K1
+	VPANDD       Z0, Z1, Z1
+	VPANDD       Z0, Z2, Z2
+	VMAXPS       Z2, Z1, Z1
+	VMOVUPS      128(CX), Z2
+	VMOVUPS      192(CX), Z3
+	VCMPPS       $0x03, Z2, Z3, K2
+	KORW         K2, K1, K1
+	VPANDD       Z0, Z2, Z2
+	VPANDD       Z0, Z3, Z3
+	VMAXPS       Z3, Z2, Z2
+	VMOVUPS      256(CX), Z3
+	VMOVUPS      320(CX), Z4
+	VCMPPS       $0x03, Z3, Z4, K2
+	KORW         K2, K1, K1
+	VPANDD       Z0, Z3, Z3
+	VPANDD       Z0, Z4, Z4
+	VMAXPS       Z4, Z3, Z3
+	VMOVUPS      384(CX), Z4
+	VMOVUPS      448(CX), Z5
+	VCMPPS       $0x03, Z4, Z5, K2
+	KORW         K2, K1, K1
+	VPANDD       Z0, Z4, Z4
+	VPANDD       Z0, Z5, Z5
+	VMAXPS       Z5, Z4, Z4
+	VUNPCKLPS    Z2, Z1, Z5
+	VUNPCKHPS    Z2, Z1, Z1
+	VMAXPS       Z1, Z5, Z5
+	VUNPCKLPS    Z4, Z3, Z1
+	VUNPCKHPS    Z4, Z3, Z2
+	VMAXPS       Z2, Z1, Z1
+	VUNPCKLPD    Z1, Z5, Z2
+	VUNPCKHPD    Z1, Z5, Z1
+	VMAXPS       Z1, Z2, Z2
+	VSHUFF32X4   $0x4e, Z2, Z2, Z1
+	VMAXPS       Z1, Z2, Z2
+	VSHUFF32X4   $0xb1, Z2, Z2, Z1
+	VMAXPS       Z1, Z2, Z2
+	KORTESTW     K1, K1
+	JZ           numbers
+	VBROADCASTSS quantizeNumbers<>+12(SB), X2
+
+numbers:
+	VMOVUPS X2, (DX)
+	ADDQ    $0x10, DX
+	ADDQ    $+512, CX
+	DECQ    AX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func peaksAVX2(fours int, x *float32, peak *float32)
+// Requires: AVX, AVX2
+TEXT ·peaksAVX2(SB), NOSPLIT, $0-24
+	MOVQ         fours+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         peak+16(FP), DX
+	VPBROADCASTD quantizeNumbers<>+16(SB), Y0
+
+loop:
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMOVUPS      64(CX), Y4
+	VMOVUPS      96(CX), Y5
+	VCMPPS       $0x03, Y2, Y3, Y6
+	VORPS        Y6, Y1, Y1
+	VCMPPS       $0x03, Y4, Y5, Y6
+	VORPS        Y6, Y1, Y1
+	VPAND        Y0, Y2, Y2
+	VPAND        Y0, Y3, Y3
+	VPAND        Y0, Y4, Y4
+	VPAND        Y0, Y5, Y5
+	VMAXPS       Y3, Y2, Y2
+	VMAXPS       Y5, Y4, Y4
+	VMAXPS       Y4, Y2, Y2
+	VMOVUPS      128(CX), Y3
+	VMOVUPS      160(CX), Y4
+	VMOVUPS      192(CX), Y5
+	VMOVUPS      224(CX), Y6
+	VCMPPS       $0x03, Y3, Y4, Y7
+	VORPS        Y7, Y1, Y1
+	VCMPPS       $0x03, Y5, Y6, Y7
+	VORPS        Y7, Y1, Y1
+	VPAND        Y0, Y3, Y3
+	VPAND        Y0, Y4, Y4
+	VPAND        Y0, Y5, Y5
+	VPAND        Y0, Y6, Y6
+	VMAXPS       Y4, Y3, Y3
+	VMAXPS       Y6, Y5, Y5
+	VMAXPS       Y5, Y3, Y3
+	VMOVUPS      256(CX), Y4
+	VMOVUPS      288(CX), Y5
+	VMOVUPS      320(CX), Y6
+	VMOVUPS      352(CX), Y7
+	VCMPPS       $0x03, Y4, Y5, Y8
+	VORPS        Y8, Y1, Y1
+	VCMPPS       $0x03, Y6, Y7, Y8
+	VORPS        Y8, Y1, Y1
+	VPAND        Y0, Y4, Y4
+	VPAND        Y0, Y5, Y5
+	VPAND        Y0, Y6, Y6
+	VPAND        Y0, Y7, Y7
+	VMAXPS       Y5, Y4, Y4
+	VMAXPS       Y7, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      384(CX), Y5
+	VMOVUPS      416(CX), Y6
+	VMOVUPS      448(CX), Y7
+	VMOVUPS      480(CX), Y8
+	VCMPPS       $0x03, Y5, Y6, Y9
+	VORPS        Y9, Y1, Y1
+	VCMPPS       $0x03, Y7, Y8, Y9
+	VORPS        Y9, Y1, Y1
+	VPAND        Y0, Y5, Y5
+	VPAND        Y0, Y6, Y6
+	VPAND        Y0, Y7, Y7
+	VPAND        Y0, Y8, Y8
+	VMAXPS       Y6, Y5, Y5
+	VMAXPS       Y8, Y7, Y7
+	VMAXPS       Y7, Y5, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VMAXPS       Y2, Y6, Y6
+	VUNPCKLPS    Y5, Y4, Y2
+	VUNPCKHPS    Y5, Y4, Y3
+	VMAXPS       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y6, Y3
+	VUNPCKHPD    Y2, Y6, Y2
+	VMAXPS       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VMAXPS       X2, X3, X2
+	VMOVMSKPS    Y1, BX
+	TESTL        BX, BX
+	JZ           numbers
+	VBROADCASTSS quantizeNumbers<>+12(SB), X2
+
+numbers:
+	VMOVUPS X2, (DX)
+	ADDQ    $0x10, DX
+	ADDQ    $+512, CX
+	DECQ    AX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func quantizeAVX512(fours int, x *float32, peak *float32, a *uint8, scale *float32, sum *float32, group int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F
+TEXT ·quantizeAVX512(SB), NOSPLIT, $16-56
+	MOVQ         fours+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         peak+16(FP), DX
+	MOVQ         a+24(FP), BX
+	MOVQ         scale+32(FP), SI
 	MOVQ         sum+40(FP), DI
-	MOVQ         fixed+56(FP), R8
-	MOVQ         group+48(FP), R9
+	MOVQ         group+48(FP), R8
 	VBROADCASTSS quantizeNumbers<>+0(SB), X0
 	VBROADCASTSS quantizeNumbers<>+4(SB), X1
 	VBROADCASTSS quantizeNumbers<>+8(SB), X2
-	VBROADCASTSS quantizeNumbers<>+12(SB), Y3
-	VBROADCASTSS quantizeNumbers<>+16(SB), X4
-	VMOVDQU32    quantizeOrder<>+0(SB), Z5
-	VBROADCASTSS floor+64(FP), X6
+	VMOVDQU32    quantizeOrder<>+0(SB), Z3
+	VPBROADCASTD quantizeNumbers<>+20(SB), Z4
 
 loop:
-	VMOVUPS    (CX), Z7
-	VMOVUPS    64(CX), Z8
-	VMOVUPS    128(CX), Z9
-	VMOVUPS    192(CX), Z10
-	VMOVUPS    256(CX), Z11
-	VMOVUPS    320(CX), Z12
-	VMOVUPS    384(CX), Z13
-	VMOVUPS    448(CX), Z14
-	VMAXPS     Z8, Z7, Z15
-	VMAXPS     Z10, Z9, Z16
-	VMAXPS     Z12, Z11, Z17
-	VMAXPS     Z14, Z13, Z18
-	VUNPCKLPS  Z16, Z15, Z19
-	VUNPCKHPS  Z16, Z15, Z15
-	VMAXPS     Z15, Z19, Z19
-	VUNPCKLPS  Z18, Z17, Z15
-	VUNPCKHPS  Z18, Z17, Z16
-	VMAXPS     Z16, Z15, Z15
-	VUNPCKLPD  Z15, Z19, Z16
-	VUNPCKHPD  Z15, Z19, Z15
-	VMAXPS     Z15, Z16, Z16
-	VSHUFF32X4 $0x4e, Z16, Z16, Z15
-	VMAXPS     Z15, Z16, Z16
-	VSHUFF32X4 $0xb1, Z16, Z16, Z15
-	VMAXPS     Z15, Z16, Z16
-	TESTQ      R8, R8
-	JNZ        fixed
-	VMINPS     Z8, Z7, Z15
-	VMINPS     Z10, Z9, Z17
-	VMINPS     Z12, Z11, Z18
-	VMINPS     Z14, Z13, Z19
-	VUNPCKLPS  Z17, Z15, Z23
-	VUNPCKHPS  Z17, Z15, Z15
-	VMINPS     Z15, Z23, Z23
-	VUNPCKLPS  Z19, Z18, Z15
-	VUNPCKHPS  Z19, Z18, Z17
-	VMINPS     Z17, Z15, Z15
-	VUNPCKLPD  Z15, Z23, Z17
-	VUNPCKHPD  Z15, Z23, Z15
-	VMINPS     Z15, Z17, Z17
-	VSHUFF32X4 $0x4e, Z17, Z17, Z15
-	VMINPS     Z15, Z17, Z17
-	VSHUFF32X4 $0xb1, Z17, Z17, Z15
-	VMINPS     Z15, Z17, Z17
-	VMOVAPS    X17, X20
-	VMOVUPS    X20, (SI)
-	ADDQ       $0x10, SI
-	JMP        scale
-
-fixed:
-	VMOVAPS X6, X20
-
-scale:
-	VMOVUPS      X20, 16(SP)
-	VSUBPS       X20, X16, X16
-	VCMPPS       $0x03, Z7, Z8, K1
-	VCMPPS       $0x03, Z9, Z10, K2
-	KORW         K2, K1, K1
-	VCMPPS       $0x03, Z11, Z12, K2
-	KORW         K2, K1, K1
-	VCMPPS       $0x03, Z13, Z14, K2
-	KORW         K2, K1, K1
-	KORTESTW     K1, K1
-	JZ           numbers
-	VBROADCASTSS quantizeNumbers<>+20(SB), X16
-
-numbers:
-	VMAXPS      X16, X0, X16
-	VMULPS      X2, X16, X21
-	VMOVUPS     X21, (BX)
-	VDIVPS      X16, X1, X15
-	VMOVUPS     X15, (SP)
-	VSUBPS.BCST 16(SP), Z7, Z7
-	VMULPS.BCST (SP), Z7, Z7
-	VCVTPS2DQ   Z7, Z7
-	VSUBPS.BCST 16(SP), Z8, Z8
-	VMULPS.BCST (SP), Z8, Z8
-	VCVTPS2DQ   Z8, Z8
-	VSUBPS.BCST 20(SP), Z9, Z9
-	VMULPS.BCST 4(SP), Z9, Z9
-	VCVTPS2DQ   Z9, Z9
-	VSUBPS.BCST 20(SP), Z10, Z10
-	VMULPS.BCST 4(SP), Z10, Z10
-	VCVTPS2DQ   Z10, Z10
-	VSUBPS.BCST 24(SP), Z11, Z11
-	VMULPS.BCST 8(SP), Z11, Z11
-	VCVTPS2DQ   Z11, Z11
-	VSUBPS.BCST 24(SP), Z12, Z12
-	VMULPS.BCST 8(SP), Z12, Z12
-	VCVTPS2DQ   Z12, Z12
-	VSUBPS.BCST 28(SP), Z13, Z13
-	VMULPS.BCST 12(SP), Z13, Z13
-	VCVTPS2DQ   Z13, Z13
-	VSUBPS.BCST 28(SP), Z14, Z14
-	VMULPS.BCST 12(SP), Z14, Z14
-	VCVTPS2DQ   Z14, Z14
-	VPACKUSDW   Z8, Z7, Z7
-	VPACKUSDW   Z10, Z9, Z9
-	VPACKUSWB   Z9, Z7, Z7
-	VPERMD      Z7, Z5, Z7
-	VMOVDQU32   Z7, (DX)
-	VPACKUSDW   Z12, Z11, Z11
-	VPACKUSDW   Z14, Z13, Z13
-	VPACKUSWB   Z13, Z11, Z11
-	VPERMD      Z11, Z5, Z8
-	VMOVDQU32   Z8, 64(DX)
-	TESTQ       DI, DI
-	JZ          next
-	VPXORD      Z22, Z22, Z22
-	VPSADBW     Z22, Z7, Z7
-	VPSADBW     Z22, Z8, Z8
-	VPUNPCKLQDQ Z8, Z7, Z9
-	VPUNPCKHQDQ Z8, Z7, Z7
-	VPADDQ      Z7, Z9, Z9
-	CMPQ        R9, $0x10
-	JNE         groups32
-	VCVTQQ2PS   Z9, Y7
-	VMOVDQU     quantizeSums16<>+0(SB), Y8
-	VPERMPS     Y7, Y8, Y7
-	VMOVDQU     quantizeTwice<>+0(SB), Y8
-	VPERMPS     Y21, Y8, Y9
-	VPERMPS     Y20, Y8, Y8
-	VMULPS      Y9, Y7, Y7
-	VMULPS      Y3, Y8, Y8
-	VADDPS      Y8, Y7, Y7
-	VMOVUPS     Y7, (DI)
-	ADDQ        $0x20, DI
-	JMP         next
+	VMOVUPS      (DX), X5
+	VMAXPS       X5, X0, X5
+	VMULPS       X2, X5, X6
+	VMOVUPS      X6, (SI)
+	VDIVPS       X5, X1, X5
+	VMOVUPS      X5, (SP)
+	VBROADCASTSS (SP), Z5
+	VMULPS       (CX), Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VBROADCASTSS (SP), Z8
+	VMULPS       64(CX), Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VBROADCASTSS 4(SP), Z9
+	VMULPS       128(CX), Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VBROADCASTSS 4(SP), Z10
+	VMULPS       192(CX), Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPACKSSDW    Z8, Z5, Z5
+	VPACKSSDW    Z10, Z9, Z9
+	VPACKSSWB    Z9, Z5, Z5
+	VPERMD       Z5, Z3, Z5
+	VPXORD       Z4, Z5, Z5
+	VMOVDQU32    Z5, (BX)
+	VBROADCASTSS 8(SP), Z8
+	VMULPS       256(CX), Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VBROADCASTSS 8(SP), Z9
+	VMULPS       320(CX), Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VBROADCASTSS 12(SP), Z10
+	VMULPS       384(CX), Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VBROADCASTSS 12(SP), Z11
+	VMULPS       448(CX), Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPACKSSDW    Z9, Z8, Z8
+	VPACKSSDW    Z11, Z10, Z10
+	VPACKSSWB    Z10, Z8, Z8
+	VPERMD       Z8, Z3, Z8
+	VPXORD       Z4, Z8, Z8
+	VMOVDQU32    Z8, 64(BX)
+	TESTQ        DI, DI
+	JZ           next
+	VPXORD       Z7, Z7, Z7
+	VPSADBW      Z7, Z5, Z5
+	VPSADBW      Z7, Z8, Z8
+	VPUNPCKLQDQ  Z8, Z5, Z9
+	VPUNPCKHQDQ  Z8, Z5, Z5
+	VPADDQ       Z5, Z9, Z9
+	CMPQ         R8, $0x10
+	JNE          groups32
+	VPMOVQD      Z9, Y5
+	VBROADCASTSS quantizeNumbers<>+24(SB), Y8
+	VPSUBD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMOVDQU      quantizeSums16<>+0(SB), Y8
+	VPERMPS      Y5, Y8, Y5
+	VMOVDQU      quantizeTwice<>+0(SB), Y8
+	VPERMPS      Y6, Y8, Y8
+	VMULPS       Y8, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	ADDQ         $0x20, DI
+	JMP          next
 
 groups32:
-	VSHUFF64X2 $0xb1, Z9, Z9, Z7
-	VPADDQ     Z7, Z9, Z9
-	VCVTQQ2PS  Z9, Y7
-	VMOVDQU    quantizeSums32<>+0(SB), Y8
-	VPERMPS    Y7, Y8, Y7
-	VMULPS     X21, X7, X7
-	VMULPS     X4, X20, X8
-	VADDPS     X8, X7, X7
-	VMOVUPS    X7, (DI)
-	ADDQ       $0x10, DI
+	VSHUFF64X2   $0xb1, Z9, Z9, Z5
+	VPADDQ       Z5, Z9, Z9
+	VPMOVQD      Z9, Y5
+	VBROADCASTSS quantizeNumbers<>+28(SB), Y8
+	VPSUBD       Y8, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMOVDQU      quantizeSums32<>+0(SB), Y8
+	VPERMPS      Y5, Y8, Y5
+	VMULPS       X6, X5, X5
+	VMOVUPS      X5, (DI)
+	ADDQ         $0x10, DI
 
 next:
+	ADDQ $0x10, DX
+	ADDQ $+128, BX
+	ADDQ $0x10, SI
 	ADDQ $+512, CX
-	ADDQ $+128, DX
-	ADDQ $0x10, BX
 	DECQ AX
 	JNZ  loop
 	VZEROUPPER
@@ -230,256 +324,126 @@ DATA quantizeTwice<>+24(SB)/4, $0x00000003
 DATA quantizeTwice<>+28(SB)/4, $0x00000003
 GLOBL quantizeTwice<>(SB), RODATA|NOPTR, $32
 
-// func quantizeAVX2(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
+// func quantizeAVX2(fours int, x *float32, peak *float32, a *uint8, scale *float32, sum *float32, group int)
 // Requires: AVX, AVX2
-TEXT ·quantizeAVX2(SB), NOSPLIT, $32-68
-	MOVQ    fours+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    scale+24(FP), BX
-	MOVQ    zero+32(FP), SI
-	MOVQ    sum+40(FP), DI
-	MOVQ    fixed+56(FP), R8
-	MOVQ    group+48(FP), R9
-	VMOVDQU quantizeLanes<>+0(SB), Y0
-	VPXOR   Y1, Y1, Y1
+TEXT ·quantizeAVX2(SB), NOSPLIT, $16-56
+	MOVQ         fours+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         peak+16(FP), DX
+	MOVQ         a+24(FP), BX
+	MOVQ         scale+32(FP), SI
+	MOVQ         sum+40(FP), DI
+	MOVQ         group+48(FP), R8
+	VMOVDQU      quantizeLanes<>+0(SB), Y0
+	VPXOR        Y1, Y1, Y1
+	VPBROADCASTD quantizeNumbers<>+20(SB), Y2
 
 loop:
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      (CX), Y3
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      96(CX), Y6
-	VCMPPS       $0x03, Y3, Y4, Y7
-	VORPS        Y7, Y2, Y2
-	VCMPPS       $0x03, Y5, Y6, Y7
-	VORPS        Y7, Y2, Y2
-	VMAXPS       Y4, Y3, Y7
-	VMINPS       Y4, Y3, Y3
-	VMAXPS       Y5, Y7, Y7
-	VMINPS       Y5, Y3, Y3
-	VMAXPS       Y6, Y7, Y7
-	VMINPS       Y6, Y3, Y3
-	VMOVUPS      128(CX), Y4
-	VMOVUPS      160(CX), Y5
-	VMOVUPS      192(CX), Y6
-	VMOVUPS      224(CX), Y10
-	VCMPPS       $0x03, Y4, Y5, Y11
-	VORPS        Y11, Y2, Y2
-	VCMPPS       $0x03, Y6, Y10, Y11
-	VORPS        Y11, Y2, Y2
-	VMAXPS       Y5, Y4, Y11
-	VMINPS       Y5, Y4, Y4
-	VMAXPS       Y6, Y11, Y11
-	VMINPS       Y6, Y4, Y4
-	VMAXPS       Y10, Y11, Y11
-	VMINPS       Y10, Y4, Y4
-	VMOVUPS      256(CX), Y5
-	VMOVUPS      288(CX), Y6
-	VMOVUPS      320(CX), Y10
-	VMOVUPS      352(CX), Y12
-	VCMPPS       $0x03, Y5, Y6, Y13
-	VORPS        Y13, Y2, Y2
-	VCMPPS       $0x03, Y10, Y12, Y13
-	VORPS        Y13, Y2, Y2
-	VMAXPS       Y6, Y5, Y13
-	VMINPS       Y6, Y5, Y5
-	VMAXPS       Y10, Y13, Y13
-	VMINPS       Y10, Y5, Y5
-	VMAXPS       Y12, Y13, Y13
-	VMINPS       Y12, Y5, Y5
-	VMOVUPS      384(CX), Y6
-	VMOVUPS      416(CX), Y10
-	VMOVUPS      448(CX), Y12
-	VMOVUPS      480(CX), Y14
-	VCMPPS       $0x03, Y6, Y10, Y15
-	VORPS        Y15, Y2, Y2
-	VCMPPS       $0x03, Y12, Y14, Y15
-	VORPS        Y15, Y2, Y2
-	VMAXPS       Y10, Y6, Y15
-	VMINPS       Y10, Y6, Y6
-	VMAXPS       Y12, Y15, Y15
-	VMINPS       Y12, Y6, Y6
-	VMAXPS       Y14, Y15, Y15
-	VMINPS       Y14, Y6, Y6
-	VUNPCKLPS    Y11, Y7, Y10
-	VUNPCKHPS    Y11, Y7, Y7
-	VMAXPS       Y7, Y10, Y10
-	VUNPCKLPS    Y15, Y13, Y7
-	VUNPCKHPS    Y15, Y13, Y11
-	VMAXPS       Y11, Y7, Y7
-	VUNPCKLPD    Y7, Y10, Y11
-	VUNPCKHPD    Y7, Y10, Y7
-	VMAXPS       Y7, Y11, Y11
-	VEXTRACTF128 $0x01, Y11, X7
-	VMAXPS       X7, X11, X7
-	VUNPCKLPS    Y4, Y3, Y10
-	VUNPCKHPS    Y4, Y3, Y3
-	VMINPS       Y3, Y10, Y10
-	VUNPCKLPS    Y6, Y5, Y3
-	VUNPCKHPS    Y6, Y5, Y4
-	VMINPS       Y4, Y3, Y3
-	VUNPCKLPD    Y3, Y10, Y4
-	VUNPCKHPD    Y3, Y10, Y3
-	VMINPS       Y3, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X8
-	VMINPS       X8, X4, X8
-	TESTQ        R8, R8
-	JNZ          fixed
-	VMOVUPS      X8, (SI)
-	ADDQ         $0x10, SI
-	JMP          scale
-
-fixed:
-	VBROADCASTSS floor+64(FP), X8
-
-scale:
-	VMOVUPS      X8, 16(SP)
-	VSUBPS       X8, X7, X7
-	VMOVMSKPS    Y2, R10
-	TESTL        R10, R10
-	JZ           numbers
-	VBROADCASTSS quantizeNumbers<>+20(SB), X7
-
-numbers:
-	VBROADCASTSS quantizeNumbers<>+0(SB), X2
-	VMAXPS       X7, X2, X7
-	VBROADCASTSS quantizeNumbers<>+8(SB), X2
-	VMULPS       X2, X7, X9
-	VMOVUPS      X9, (BX)
-	VBROADCASTSS quantizeNumbers<>+4(SB), X2
-	VDIVPS       X7, X2, X2
-	VMOVUPS      X2, (SP)
-	VBROADCASTSS 16(SP), Y2
-	VBROADCASTSS (SP), Y3
-	VMOVUPS      (CX), Y4
-	VSUBPS       Y2, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS quantizeNumbers<>+0(SB), X3
+	VBROADCASTSS quantizeNumbers<>+4(SB), X4
+	VBROADCASTSS quantizeNumbers<>+8(SB), X5
+	VMOVUPS      (DX), X6
+	VMAXPS       X6, X3, X6
+	VMULPS       X5, X6, X3
+	VMOVUPS      X3, (SI)
+	VDIVPS       X6, X4, X6
+	VMOVUPS      X6, (SP)
+	VBROADCASTSS (SP), Y4
+	VMULPS       (CX), Y4, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       32(CX), Y4, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       64(CX), Y4, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMULPS       96(CX), Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVUPS      32(CX), Y5
-	VSUBPS       Y2, Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VCVTPS2DQ    Y5, Y5
-	VMOVUPS      64(CX), Y6
-	VSUBPS       Y2, Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VCVTPS2DQ    Y6, Y6
-	VMOVUPS      96(CX), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VCVTPS2DQ    Y7, Y7
-	VPACKUSDW    Y5, Y4, Y4
-	VPACKUSDW    Y7, Y6, Y6
-	VPACKUSWB    Y6, Y4, Y4
-	VPERMD       Y4, Y0, Y4
-	VMOVDQU      Y4, (DX)
-	VPSADBW      Y1, Y4, Y4
-	VBROADCASTSS 20(SP), Y2
-	VBROADCASTSS 4(SP), Y3
-	VMOVUPS      128(CX), Y5
-	VSUBPS       Y2, Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VCVTPS2DQ    Y5, Y5
-	VMOVUPS      160(CX), Y6
-	VSUBPS       Y2, Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VCVTPS2DQ    Y6, Y6
-	VMOVUPS      192(CX), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VCVTPS2DQ    Y7, Y7
-	VMOVUPS      224(CX), Y10
-	VSUBPS       Y2, Y10, Y10
-	VMULPS       Y3, Y10, Y10
-	VCVTPS2DQ    Y10, Y10
-	VPACKUSDW    Y6, Y5, Y5
-	VPACKUSDW    Y10, Y7, Y7
-	VPACKUSWB    Y7, Y5, Y5
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y7, Y7
+	VPACKSSWB    Y7, Y5, Y5
 	VPERMD       Y5, Y0, Y5
-	VMOVDQU      Y5, 32(DX)
+	VPXOR        Y2, Y5, Y5
+	VMOVDQU      Y5, (BX)
 	VPSADBW      Y1, Y5, Y5
-	VBROADCASTSS 24(SP), Y2
-	VBROADCASTSS 8(SP), Y3
-	VMOVUPS      256(CX), Y6
-	VSUBPS       Y2, Y6, Y6
-	VMULPS       Y3, Y6, Y6
+	VBROADCASTSS 4(SP), Y4
+	VMULPS       128(CX), Y4, Y6
 	VCVTPS2DQ    Y6, Y6
-	VMOVUPS      288(CX), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMULPS       Y3, Y7, Y7
+	VMULPS       160(CX), Y4, Y7
 	VCVTPS2DQ    Y7, Y7
-	VMOVUPS      320(CX), Y10
-	VSUBPS       Y2, Y10, Y10
-	VMULPS       Y3, Y10, Y10
-	VCVTPS2DQ    Y10, Y10
-	VMOVUPS      352(CX), Y11
-	VSUBPS       Y2, Y11, Y11
-	VMULPS       Y3, Y11, Y11
-	VCVTPS2DQ    Y11, Y11
-	VPACKUSDW    Y7, Y6, Y6
-	VPACKUSDW    Y11, Y10, Y10
-	VPACKUSWB    Y10, Y6, Y6
+	VMULPS       192(CX), Y4, Y8
+	VCVTPS2DQ    Y8, Y8
+	VMULPS       224(CX), Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y4, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
 	VPERMD       Y6, Y0, Y6
-	VMOVDQU      Y6, 64(DX)
+	VPXOR        Y2, Y6, Y6
+	VMOVDQU      Y6, 32(BX)
 	VPSADBW      Y1, Y6, Y6
-	VBROADCASTSS 28(SP), Y2
-	VBROADCASTSS 12(SP), Y3
-	VMOVUPS      384(CX), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMULPS       Y3, Y7, Y7
+	VBROADCASTSS 8(SP), Y4
+	VMULPS       256(CX), Y4, Y7
 	VCVTPS2DQ    Y7, Y7
-	VMOVUPS      416(CX), Y10
-	VSUBPS       Y2, Y10, Y10
-	VMULPS       Y3, Y10, Y10
-	VCVTPS2DQ    Y10, Y10
-	VMOVUPS      448(CX), Y11
-	VSUBPS       Y2, Y11, Y11
-	VMULPS       Y3, Y11, Y11
-	VCVTPS2DQ    Y11, Y11
-	VMOVUPS      480(CX), Y12
-	VSUBPS       Y2, Y12, Y12
-	VMULPS       Y3, Y12, Y12
-	VCVTPS2DQ    Y12, Y12
-	VPACKUSDW    Y10, Y7, Y7
-	VPACKUSDW    Y12, Y11, Y11
-	VPACKUSWB    Y11, Y7, Y7
+	VMULPS       288(CX), Y4, Y8
+	VCVTPS2DQ    Y8, Y8
+	VMULPS       320(CX), Y4, Y9
+	VCVTPS2DQ    Y9, Y9
+	VMULPS       352(CX), Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKSSDW    Y4, Y9, Y9
+	VPACKSSWB    Y9, Y7, Y7
 	VPERMD       Y7, Y0, Y7
-	VMOVDQU      Y7, 96(DX)
+	VPXOR        Y2, Y7, Y7
+	VMOVDQU      Y7, 64(BX)
 	VPSADBW      Y1, Y7, Y7
+	VBROADCASTSS 12(SP), Y4
+	VMULPS       384(CX), Y4, Y8
+	VCVTPS2DQ    Y8, Y8
+	VMULPS       416(CX), Y4, Y9
+	VCVTPS2DQ    Y9, Y9
+	VMULPS       448(CX), Y4, Y10
+	VCVTPS2DQ    Y10, Y10
+	VMULPS       480(CX), Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSDW    Y4, Y10, Y10
+	VPACKSSWB    Y10, Y8, Y8
+	VPERMD       Y8, Y0, Y8
+	VPXOR        Y2, Y8, Y8
+	VMOVDQU      Y8, 96(BX)
+	VPSADBW      Y1, Y8, Y8
 	TESTQ        DI, DI
 	JZ           next
-	VPHADDD      Y5, Y4, Y4
-	VPHADDD      Y7, Y6, Y6
-	VPHADDD      Y6, Y4, Y4
-	CMPQ         R9, $0x10
+	VPHADDD      Y6, Y5, Y5
+	VPHADDD      Y8, Y7, Y7
+	VPHADDD      Y7, Y5, Y5
+	CMPQ         R8, $0x10
 	JNE          groups32
-	VCVTDQ2PS    Y4, Y2
-	VINSERTF128  $0x01, X9, Y9, Y3
-	VINSERTF128  $0x01, X8, Y8, Y4
-	VMULPS       Y3, Y2, Y2
-	VBROADCASTSS quantizeNumbers<>+12(SB), Y3
-	VMULPS       Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	VPERMPS      Y2, Y0, Y2
-	VMOVUPS      Y2, (DI)
+	VBROADCASTSS quantizeNumbers<>+24(SB), Y4
+	VPSUBD       Y4, Y5, Y5
+	VCVTDQ2PS    Y5, Y4
+	VINSERTF128  $0x01, X3, Y3, Y5
+	VMULPS       Y5, Y4, Y4
+	VPERMPS      Y4, Y0, Y4
+	VMOVUPS      Y4, (DI)
 	ADDQ         $0x20, DI
 	JMP          next
 
 groups32:
-	VEXTRACTI128 $0x01, Y4, X2
-	VPADDD       X4, X2, X2
-	VCVTDQ2PS    X2, X2
-	VMULPS       X9, X2, X2
-	VBROADCASTSS quantizeNumbers<>+16(SB), X3
-	VMULPS       X3, X8, X3
-	VADDPS       X3, X2, X2
-	VMOVUPS      X2, (DI)
+	VEXTRACTI128 $0x01, Y5, X4
+	VPADDD       X5, X4, X4
+	VBROADCASTSS quantizeNumbers<>+28(SB), X5
+	VPSUBD       X5, X4, X4
+	VCVTDQ2PS    X4, X4
+	VMULPS       X3, X4, X4
+	VMOVUPS      X4, (DI)
 	ADDQ         $0x10, DI
 
 next:
+	ADDQ $0x10, DX
+	ADDQ $+128, BX
+	ADDQ $0x10, SI
 	ADDQ $+512, CX
-	ADDQ $+128, DX
-	ADDQ $0x10, BX
 	DECQ AX
 	JNZ  loop
 	VZEROUPPER
@@ -494,3 +458,344 @@ DATA quantizeLanes<>+20(SB)/4, $0x00000006
 DATA quantizeLanes<>+24(SB)/4, $0x00000003
 DATA quantizeLanes<>+28(SB)/4, $0x00000007
 GLOBL quantizeLanes<>(SB), RODATA|NOPTR, $32
+
+// func outliersAVX512x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+TEXT ·outliersAVX512x16(SB), NOSPLIT, $0-96
+	MOVQ      quants+16(FP), AX
+	MOVQ      scales+32(FP), CX
+	MOVQ      cols+56(FP), DX
+	MOVQ      $-1, BX
+	BZHIQ     DX, BX, BX
+	KMOVW     BX, K1
+	SHRQ      $0x10, BX
+	MOVQ      rows+0(FP), DX
+	MOVQ      outliers+8(FP), BX
+	MOVQ      shift+48(FP), SI
+	MOVQ      dst+72(FP), DI
+	MOVQ      dstStride+80(FP), R8
+	MOVQ      add+88(FP), R9
+	VXORPS    Z0, Z0, Z0
+	MOVQ      bias+64(FP), R10
+	TESTQ     R10, R10
+	JZ        unbiased
+	VMOVUPS.Z (R10), K1, Z0
+
+unbiased:
+	MOVQ $-1, R10
+	MOVQ $-1, R11
+
+loop:
+	MOVLQSX   (BX), R12
+	CMPQ      R12, R10
+	JEQ       same0
+	MOVQ      R12, R10
+	MOVQ      R12, R13
+	NOTQ      R13
+	ANDQ      $0x03, R13
+	SHLQ      $0x03, R13
+	MOVQ      R13, X3
+	MOVQ      R12, R13
+	ANDQ      $-4, R13
+	SHLQ      $0x04, R13
+	VMOVUPS   (AX)(R13*1), Z1
+	VPSLLD    X3, Z1, Z1
+	VPSRAD    $0x18, Z1, Z1
+	VCVTDQ2PS Z1, Z1
+	SHRXQ     SI, R12, R12
+	SHLQ      $0x07, R12
+	VMULPS    (CX)(R12*1), Z1, Z1
+
+same0:
+	MOVLQSX   4(BX), R12
+	CMPQ      R12, R11
+	JEQ       same1
+	MOVQ      R12, R11
+	MOVQ      R12, R13
+	NOTQ      R13
+	ANDQ      $0x03, R13
+	SHLQ      $0x03, R13
+	MOVQ      R13, X3
+	MOVQ      R12, R13
+	ANDQ      $-4, R13
+	SHLQ      $0x04, R13
+	VMOVUPS   (AX)(R13*1), Z2
+	VPSLLD    X3, Z2, Z2
+	VPSRAD    $0x18, Z2, Z2
+	VCVTDQ2PS Z2, Z2
+	SHRXQ     SI, R12, R12
+	SHLQ      $0x07, R12
+	VMULPS    (CX)(R12*1), Z2, Z2
+
+same1:
+	VMOVAPS   Z0, Z3
+	TESTQ     R9, R9
+	JZ        products
+	VMOVUPS.Z (DI), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+products:
+	VBROADCASTSS 8(BX), Z4
+	VFMADD231PS  Z1, Z4, Z3
+	VBROADCASTSS 12(BX), Z4
+	VFMADD231PS  Z2, Z4, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         $0x10, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func outliersAVX512x32(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+TEXT ·outliersAVX512x32(SB), NOSPLIT, $0-96
+	MOVQ      quants+16(FP), AX
+	MOVQ      scales+32(FP), CX
+	MOVQ      quantsNext+24(FP), DX
+	MOVQ      scalesNext+40(FP), BX
+	ADDQ      AX, DX
+	ADDQ      CX, BX
+	MOVQ      cols+56(FP), SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	SHRQ      $0x10, DI
+	KMOVW     DI, K2
+	SHRQ      $0x10, DI
+	MOVQ      rows+0(FP), SI
+	MOVQ      outliers+8(FP), DI
+	MOVQ      shift+48(FP), R8
+	MOVQ      dst+72(FP), R9
+	MOVQ      dstStride+80(FP), R10
+	MOVQ      add+88(FP), R11
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	MOVQ      bias+64(FP), R12
+	TESTQ     R12, R12
+	JZ        unbiased
+	VMOVUPS.Z (R12), K1, Z0
+	VMOVUPS.Z 64(R12), K2, Z1
+
+unbiased:
+	MOVQ $-1, R12
+	MOVQ $-1, R13
+
+loop:
+	MOVLQSX   (DI), R14
+	CMPQ      R14, R12
+	JEQ       same0
+	MOVQ      R14, R12
+	MOVQ      R14, R15
+	NOTQ      R15
+	ANDQ      $0x03, R15
+	SHLQ      $0x03, R15
+	MOVQ      R15, X6
+	MOVQ      R14, R15
+	ANDQ      $-4, R15
+	SHLQ      $0x04, R15
+	VMOVUPS   (AX)(R15*1), Z2
+	VPSLLD    X6, Z2, Z2
+	VPSRAD    $0x18, Z2, Z2
+	VCVTDQ2PS Z2, Z2
+	VMOVUPS   (DX)(R15*1), Z3
+	VPSLLD    X6, Z3, Z3
+	VPSRAD    $0x18, Z3, Z3
+	VCVTDQ2PS Z3, Z3
+	SHRXQ     R8, R14, R14
+	SHLQ      $0x07, R14
+	VMULPS    (CX)(R14*1), Z2, Z2
+	VMULPS    (BX)(R14*1), Z3, Z3
+
+same0:
+	MOVLQSX   4(DI), R14
+	CMPQ      R14, R13
+	JEQ       same1
+	MOVQ      R14, R13
+	MOVQ      R14, R15
+	NOTQ      R15
+	ANDQ      $0x03, R15
+	SHLQ      $0x03, R15
+	MOVQ      R15, X6
+	MOVQ      R14, R15
+	ANDQ      $-4, R15
+	SHLQ      $0x04, R15
+	VMOVUPS   (AX)(R15*1), Z4
+	VPSLLD    X6, Z4, Z4
+	VPSRAD    $0x18, Z4, Z4
+	VCVTDQ2PS Z4, Z4
+	VMOVUPS   (DX)(R15*1), Z5
+	VPSLLD    X6, Z5, Z5
+	VPSRAD    $0x18, Z5, Z5
+	VCVTDQ2PS Z5, Z5
+	SHRXQ     R8, R14, R14
+	SHLQ      $0x07, R14
+	VMULPS    (CX)(R14*1), Z4, Z4
+	VMULPS    (BX)(R14*1), Z5, Z5
+
+same1:
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z1, Z7
+	TESTQ     R11, R11
+	JZ        products
+	VMOVUPS.Z (R9), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(R9), K2, Z8
+	VADDPS    Z8, Z7, Z7
+
+products:
+	VBROADCASTSS 8(DI), Z8
+	VFMADD231PS  Z2, Z8, Z6
+	VFMADD231PS  Z3, Z8, Z7
+	VBROADCASTSS 12(DI), Z8
+	VFMADD231PS  Z4, Z8, Z6
+	VFMADD231PS  Z5, Z8, Z7
+	VMOVUPS      Z6, K1, (R9)
+	VMOVUPS      Z7, K2, 64(R9)
+	ADDQ         $0x10, DI
+	ADDQ         R10, R9
+	DECQ         SI
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA masks<>+0(SB)/4, $0xffffffff
+DATA masks<>+4(SB)/4, $0xffffffff
+DATA masks<>+8(SB)/4, $0xffffffff
+DATA masks<>+12(SB)/4, $0xffffffff
+DATA masks<>+16(SB)/4, $0xffffffff
+DATA masks<>+20(SB)/4, $0xffffffff
+DATA masks<>+24(SB)/4, $0xffffffff
+DATA masks<>+28(SB)/4, $0xffffffff
+DATA masks<>+32(SB)/4, $0xffffffff
+DATA masks<>+36(SB)/4, $0xffffffff
+DATA masks<>+40(SB)/4, $0xffffffff
+DATA masks<>+44(SB)/4, $0xffffffff
+DATA masks<>+48(SB)/4, $0xffffffff
+DATA masks<>+52(SB)/4, $0xffffffff
+DATA masks<>+56(SB)/4, $0xffffffff
+DATA masks<>+60(SB)/4, $0xffffffff
+DATA masks<>+64(SB)/4, $0x00000000
+DATA masks<>+68(SB)/4, $0x00000000
+DATA masks<>+72(SB)/4, $0x00000000
+DATA masks<>+76(SB)/4, $0x00000000
+DATA masks<>+80(SB)/4, $0x00000000
+DATA masks<>+84(SB)/4, $0x00000000
+DATA masks<>+88(SB)/4, $0x00000000
+DATA masks<>+92(SB)/4, $0x00000000
+DATA masks<>+96(SB)/4, $0x00000000
+DATA masks<>+100(SB)/4, $0x00000000
+DATA masks<>+104(SB)/4, $0x00000000
+DATA masks<>+108(SB)/4, $0x00000000
+DATA masks<>+112(SB)/4, $0x00000000
+DATA masks<>+116(SB)/4, $0x00000000
+DATA masks<>+120(SB)/4, $0x00000000
+DATA masks<>+124(SB)/4, $0x00000000
+GLOBL masks<>(SB), RODATA|NOPTR, $128
+
+// func outliersAVX2x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, BMI2, FMA3, SSE2
+TEXT ·outliersAVX2x16(SB), NOSPLIT, $0-96
+	MOVQ       quants+16(FP), AX
+	MOVQ       scales+32(FP), CX
+	MOVQ       cols+56(FP), DX
+	LEAQ       masks<>+0(SB), BX
+	SHLQ       $0x02, DX
+	SUBQ       DX, BX
+	VMOVDQU    64(BX), Y0
+	VMOVDQU    96(BX), Y1
+	MOVQ       rows+0(FP), DX
+	MOVQ       outliers+8(FP), BX
+	MOVQ       shift+48(FP), SI
+	MOVQ       dst+72(FP), DI
+	MOVQ       dstStride+80(FP), R8
+	MOVQ       add+88(FP), R9
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       bias+64(FP), R10
+	TESTQ      R10, R10
+	JZ         unbiased
+	VMASKMOVPS (R10), Y0, Y2
+	VMASKMOVPS 32(R10), Y1, Y3
+
+unbiased:
+	MOVQ $-1, R10
+	MOVQ $-1, R11
+
+loop:
+	MOVLQSX   (BX), R12
+	CMPQ      R12, R10
+	JEQ       same0
+	MOVQ      R12, R10
+	MOVQ      R12, R13
+	NOTQ      R13
+	ANDQ      $0x03, R13
+	SHLQ      $0x03, R13
+	MOVQ      R13, X8
+	MOVQ      R12, R13
+	ANDQ      $-4, R13
+	SHLQ      $0x04, R13
+	VMOVUPS   (AX)(R13*1), Y4
+	VPSLLD    X8, Y4, Y4
+	VPSRAD    $0x18, Y4, Y4
+	VCVTDQ2PS Y4, Y4
+	VMOVUPS   32(AX)(R13*1), Y5
+	VPSLLD    X8, Y5, Y5
+	VPSRAD    $0x18, Y5, Y5
+	VCVTDQ2PS Y5, Y5
+	SHRXQ     SI, R12, R12
+	SHLQ      $0x07, R12
+	VMULPS    (CX)(R12*1), Y4, Y4
+	VMULPS    32(CX)(R12*1), Y5, Y5
+
+same0:
+	MOVLQSX   4(BX), R12
+	CMPQ      R12, R11
+	JEQ       same1
+	MOVQ      R12, R11
+	MOVQ      R12, R13
+	NOTQ      R13
+	ANDQ      $0x03, R13
+	SHLQ      $0x03, R13
+	MOVQ      R13, X8
+	MOVQ      R12, R13
+	ANDQ      $-4, R13
+	SHLQ      $0x04, R13
+	VMOVUPS   (AX)(R13*1), Y6
+	VPSLLD    X8, Y6, Y6
+	VPSRAD    $0x18, Y6, Y6
+	VCVTDQ2PS Y6, Y6
+	VMOVUPS   32(AX)(R13*1), Y7
+	VPSLLD    X8, Y7, Y7
+	VPSRAD    $0x18, Y7, Y7
+	VCVTDQ2PS Y7, Y7
+	SHRXQ     SI, R12, R12
+	SHLQ      $0x07, R12
+	VMULPS    (CX)(R12*1), Y6, Y6
+	VMULPS    32(CX)(R12*1), Y7, Y7
+
+same1:
+	VMOVAPS    Y2, Y8
+	VMOVAPS    Y3, Y9
+	TESTQ      R9, R9
+	JZ         products
+	VMASKMOVPS (DI), Y0, Y10
+	VADDPS     Y10, Y8, Y8
+	VMASKMOVPS 32(DI), Y1, Y10
+	VADDPS     Y10, Y9, Y9
+
+products:
+	VBROADCASTSS 8(BX), Y10
+	VFMADD231PS  Y4, Y10, Y8
+	VFMADD231PS  Y5, Y10, Y9
+	VBROADCASTSS 12(BX), Y10
+	VFMADD231PS  Y6, Y10, Y8
+	VFMADD231PS  Y7, Y10, Y9
+	VMASKMOVPS   Y8, Y0, (DI)
+	VMASKMOVPS   Y9, Y1, 32(DI)
+	ADDQ         $0x10, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VZEROUPPER
+	RET

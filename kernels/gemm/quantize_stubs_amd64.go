@@ -4,12 +4,37 @@
 
 package gemm
 
-// quantizeAVX512 quantizes 4·fours blocks of 32 activations. sum may be nil, group is 16 or 32; with fixed not 0, floor replaces the minima and zero is not written.
+// peaksAVX512 finds the largest magnitude of each of 4·fours blocks of 32.
 //
 //go:noescape
-func quantizeAVX512(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
+func peaksAVX512(fours int, x *float32, peak *float32)
 
-// quantizeAVX2 quantizes 4·fours blocks of 32 activations. sum may be nil, group is 16 or 32; with fixed not 0, floor replaces the minima and zero is not written.
+// peaksAVX2 finds the largest magnitude of each of 4·fours blocks of 32.
 //
 //go:noescape
-func quantizeAVX2(fours int, x *float32, a *uint8, scale *float32, zero *float32, sum *float32, group int, fixed int, floor float32)
+func peaksAVX2(fours int, x *float32, peak *float32)
+
+// quantizeAVX512 quantizes 4·fours blocks of 32 activations with the given peaks. sum may be nil; group is 16 or 32.
+//
+//go:noescape
+func quantizeAVX512(fours int, x *float32, peak *float32, a *uint8, scale *float32, sum *float32, group int)
+
+// quantizeAVX2 quantizes 4·fours blocks of 32 activations with the given peaks. sum may be nil; group is 16 or 32.
+//
+//go:noescape
+func quantizeAVX2(fours int, x *float32, peak *float32, a *uint8, scale *float32, sum *float32, group int)
+
+// outliersAVX512x16 adds the products of outliers to up to 16 columns with AVX-512.
+//
+//go:noescape
+func outliersAVX512x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// outliersAVX512x32 adds the products of outliers to up to 32 columns with AVX-512.
+//
+//go:noescape
+func outliersAVX512x32(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// outliersAVX2x16 adds the products of outliers to up to 16 columns with AVX2. It makes no use of quantsNext and scalesNext.
+//
+//go:noescape
+func outliersAVX2x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
@@ -14,41 +15,22 @@ const blockInputs = 32
 //	weight[j][k] = scale[j][k/group]·quant[j][k] + offset[j][k/group]
 //
 // with a group of 16 or 32 inputs, which covers the block formats exactly. A
-// panel of 16 outputs holds, for each block of 32 inputs,
+// panel of 16 outputs holds
 //
-//	quants   eight times four inputs of 16 outputs   64 bytes: q[0][k..k+3] q[1][k..k+3] ... q[15][k..k+3]
-//	scales   one or two groups of 16 outputs
+//	quants   four inputs of 16 outputs after the other: q[0][k..k+3] q[1][k..k+3] ... q[15][k..k+3]
+//	scales   for each group, 16 scales, then 16 times -128·Σ quant in int32, with which integer sums begin
 //
-// What a block's activations have in common, zero, and what the weights of a
-// group have in common, offset, are left to an ordinary product of few inputs
-// (see Activations).
+// Offsets are left to an ordinary product by the sums of activations.
 type Quantized struct {
 	outputs, inputs int
-	format
-	narrow bool // all quants are within ±64
+	group           int
+	hasOffsets      bool
+	narrow          bool // all quants are within ±64
 
-	quants  []byte    // (panels, blocks, 8, 16, 4)
-	scales  []float32 // (panels, groups, 16)
-	commons Matrix    // (outputs, blocks [+ groups]): Σ scale·quant of each block, the offset of each group
+	quants  []byte    // (panels, inputs/4, 16, 4)
+	scales  []float32 // (panels, groups, 2, 16), the second half are the bits of integers
+	offsets Matrix    // (outputs, groups)
 	bias    []float32 // (outputs)
-}
-
-// A format is what activations have to know of the weights that they meet.
-type format struct {
-	group      int     // inputs of a scale of the weights
-	hasOffsets bool    // of the weights
-	fixed      bool    // the zeros of all activations are floor
-	floor      float32 // 0 unless fixed
-}
-
-// commonInputs returns the number of inputs of the product of what blocks and
-// groups have in common.
-func (f *format) commonInputs(inputs int) int {
-	n := inputs / blockInputs
-	if f.hasOffsets {
-		n += inputs / f.group
-	}
-	return n
 }
 
 // A QuantizedShape describes weights before they are packed.
@@ -57,11 +39,6 @@ type QuantizedShape struct {
 	Group           int       // inputs of a scale, 16 or 32
 	HasOffsets      bool      // there is an offset for each scale
 	Bias            []float32 // (Outputs), or nil for none
-
-	// Floor, where it is not nil, is a number that activations are not below but
-	// by rounding, as -0.17 is for GELU. It becomes the zero of all their blocks,
-	// which makes products cheaper.
-	Floor *float32
 }
 
 // A QuantRow is the weights of one output as package block unpacks them.
@@ -79,15 +56,13 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 	if inputs%blockInputs != 0 || group != 16 && group != 32 || shape.Bias != nil && len(shape.Bias) != outputs {
 		panic(fmt.Sprintf("gemm: %d inputs in groups of %d, %d biases for %d outputs", inputs, group, len(shape.Bias), outputs))
 	}
-	m := &Quantized{outputs: outputs, inputs: inputs, format: format{group: group, hasOffsets: shape.HasOffsets}}
-	if shape.Floor != nil {
-		m.fixed, m.floor = true, *shape.Floor
+	m := &Quantized{outputs: outputs, inputs: inputs, group: group, hasOffsets: shape.HasOffsets}
+	groups, panels := inputs/group, m.panelCount()
+	if m.hasOffsets {
+		m.offsets.resize(outputs, groups)
 	}
-	groups := inputs / group
-	m.commons.resize(outputs, m.commonInputs(inputs))
-	panels := m.commons.panelCount()
 	m.quants = make([]byte, panels*inputs*panelCols)
-	m.scales = make([]float32, panels*groups*panelCols)
+	m.scales = make([]float32, panels*groups*2*panelCols)
 	m.bias = make([]float32, outputs)
 	copy(m.bias, shape.Bias)
 	rows := make([]QuantRow, p.Workers())
@@ -100,7 +75,7 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 				r.Offsets = make([]float32, groups)
 			}
 		}
-		for j := range m.commons.width(i) {
+		for j := range min(panelCols, outputs-i*panelCols) {
 			if err := row(r, i*panelCols+j); err != nil {
 				return err
 			}
@@ -119,35 +94,31 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 	return m, nil
 }
 
+func (m *Quantized) panelCount() int { return (m.outputs + panelCols - 1) / panelCols }
+
 // place stores a row as column j of panel i.
 func (m *Quantized) place(r *QuantRow, i, j int) {
 	groups := len(r.Scales)
-	quants := m.quants[i*m.inputs*panelCols:]
+	quants := m.quants[i*m.inputs*panelCols : (i+1)*m.inputs*panelCols]
 	for k := 0; k < m.inputs; k += 4 {
-		copy(quants[k*panelCols+4*j:k*panelCols+4*j+4], r.Quants[k:k+4])
+		at := k*panelCols + 4*j
+		copy(quants[at:at+4], r.Quants[k:k+4])
 	}
-	scales := m.scales[i*groups*panelCols:]
-	commons := m.commons.panel(i)
-	var total float64
-	blocks, perBlock := m.inputs/blockInputs, blockInputs/m.group
+	scales := m.scales[i*groups*2*panelCols:]
 	for g, s := range r.Scales {
-		scales[g*panelCols+j] = s
 		sum := int32(0)
 		for _, q := range r.Quants[g*m.group : (g+1)*m.group] {
 			sum += int32(int8(q))
 		}
-		weights := float64(s) * float64(sum)
-		if m.hasOffsets {
-			commons[(blocks+g)*panelCols+j] = r.Offsets[g]
-		}
-		if at := g/perBlock*panelCols + j; g%perBlock == 0 {
-			commons[at] = float32(weights)
-		} else {
-			commons[at] += float32(weights)
-		}
-		total += weights
+		scales[2*g*panelCols+j] = s
+		scales[(2*g+1)*panelCols+j] = math.Float32frombits(uint32(-zeroQuant * sum))
 	}
-	m.bias[i*panelCols+j] += float32(float64(m.floor) * total)
+	if m.hasOffsets {
+		offsets := m.offsets.panel(i)
+		for g, v := range r.Offsets {
+			offsets[g*panelCols+j] = v
+		}
+	}
 }
 
 // beyond64 reports whether a signed byte of q is below -64 or above 64.
@@ -165,3 +136,7 @@ func (m *Quantized) Outputs() int { return m.outputs }
 
 // Inputs returns the number of inputs of each output.
 func (m *Quantized) Inputs() int { return m.inputs }
+
+// HasOffsets reports whether the weights have offsets: activations that are
+// quantized for weights with offsets fit those without, too.
+func (m *Quantized) HasOffsets() bool { return m.hasOffsets }

@@ -77,12 +77,9 @@ func randomQuantized(t *testing.T, rng *rand.Rand, shape QuantizedShape) (*Quant
 
 // quantizedShapes calls f for all kinds of weights.
 func quantizedShapes(f func(shape QuantizedShape)) {
-	floor := float32(-0.17)
 	for _, group := range []int{16, 32} {
 		for _, offsets := range []bool{false, true} {
-			for _, fl := range []*float32{nil, &floor} {
-				f(QuantizedShape{Group: group, HasOffsets: offsets, Floor: fl})
-			}
+			f(QuantizedShape{Group: group, HasOffsets: offsets})
 		}
 	}
 }
@@ -98,12 +95,12 @@ func quantizeRows(x View, m *Quantized) *Activations {
 
 // value returns what element k of row r of a stands for.
 func (a *Activations) value(r, k int) float64 {
-	b := k / blockInputs
-	zero := a.floor
-	if !a.fixed {
-		zero = a.commons[r*a.commonInputs(a.inputs)+b]
+	for slot, at := range a.outliers[r].index {
+		if int(at) == k {
+			return float64(a.outliers[r].value[slot])
+		}
 	}
-	return float64(a.scales[r*(a.inputs/blockInputs)+b])*float64(a.quants[r*a.inputs+k]) + float64(zero)
+	return float64(a.scales[r*(a.inputs/blockInputs)+k/blockInputs]) * (float64(a.quants[r*a.inputs+k]) - zeroQuant)
 }
 
 // Products are those of the numbers that the quants stand for.
@@ -119,13 +116,6 @@ func testMulQuantized(t *testing.T) {
 					shape.Bias = bias.Row(0)
 					m, w := randomQuantized(t, rng, shape)
 					x, checkX := randomView(t, rng, rows, shape.Inputs)
-					if shape.Floor != nil {
-						for r := range rows {
-							for k, v := range x.Row(r) {
-								x.Row(r)[k] = max(v, *shape.Floor)
-							}
-						}
-					}
 					dst, checkDst := randomView(t, rng, rows, shape.Outputs)
 					before := slices.Clone(dst.Data)
 					a := quantizeRows(x, m)
@@ -141,10 +131,8 @@ func testMulQuantized(t *testing.T) {
 								size += math.Abs(float64(before[r*dst.Stride+j]))
 							}
 							for k := range shape.Inputs {
-								b := k / blockInputs
 								exact += a.value(r, k) * w[j][k]
-								zero := a.value(r, k) - float64(a.scales[r*(a.inputs/blockInputs)+b])*float64(a.quants[r*a.inputs+k])
-								size += (math.Abs(a.value(r, k)) + 2*math.Abs(zero)) * (math.Abs(w[j][k]) + 1)
+								size += 2 * math.Abs(a.value(r, k)) * (math.Abs(w[j][k]) + 1)
 							}
 							got := float64(dst.Row(r)[j])
 							if err := math.Abs(got - exact); !(err <= 0x1p-22*size) {
@@ -201,42 +189,35 @@ func testMulQuantizedIsFused(t *testing.T) {
 	})
 }
 
-// fusedElement returns element r, j of a·m as assembly computes it: the sums of
-// what is common and of the quants begin at 0.
+// fusedElement returns element r, j of a·m as assembly computes it.
 func fusedElement(a *Activations, m *Quantized, r, j int, before float32, add bool) float32 {
 	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
-	skip, common := 0, m.commonInputs(m.inputs)
-	if m.fixed {
-		skip = blocks
-	}
-	addends := []float32{m.bias[j]}
+	sum := m.bias[j]
 	if add {
-		addends = append(addends, before)
+		sum += before
 	}
-	if skip < common { // a product of its own comes first
-		var rest float32
-		for k := skip; k < common; k++ {
-			rest = fma(a.commons[r*common+k], m.commons.panel(j / panelCols)[k*panelCols+j%panelCols], rest)
-		}
-		for _, v := range addends {
-			rest += v
-		}
-		addends = []float32{rest}
+	for slot, k := range a.outliers[r].index {
+		quant, scale := m.at(j, int(k))
+		sum = fma(a.outliers[r].value[slot], float32(quant)*scale, sum)
 	}
-	var sum float32
+	if m.hasOffsets {
+		var offsets float32
+		for g := range groups {
+			offsets = fma(a.sums[r*groups+g], m.offsets.panel(j / panelCols)[g*panelCols+j%panelCols], offsets)
+		}
+		sum += offsets
+	}
+	var rest float32
 	for g := range groups {
-		dot := int32(0)
+		dot, scale := int32(0), float32(0)
 		for k := g * m.group; k < (g+1)*m.group; k++ {
-			q := m.quants[j/panelCols*m.inputs*panelCols+k/4*4*panelCols+j%panelCols*4+k%4]
-			dot += int32(a.quants[r*m.inputs+k]) * int32(int8(q))
+			var quant int8
+			quant, scale = m.at(j, k)
+			dot += (int32(a.quants[r*m.inputs+k]) - zeroQuant) * int32(quant)
 		}
-		scale := a.scales[r*blocks+g*m.group/blockInputs] * m.scales[(j/panelCols*groups+g)*panelCols+j%panelCols]
-		sum = fma(float32(dot), scale, sum)
+		rest = fma(float32(dot), a.scales[r*blocks+g*m.group/blockInputs]*scale, rest)
 	}
-	for _, v := range addends {
-		sum += v
-	}
-	return sum
+	return sum + rest
 }
 
 // Plain Go is never said to pay, and groups of both sizes agree.
@@ -260,9 +241,10 @@ func testQuantizeRow(t *testing.T, _ cpu.Path) {
 	quantizedShapes(func(shape QuantizedShape) {
 		shape.Outputs = 1
 		for shape.Inputs = 32; shape.Inputs <= 32*14; shape.Inputs += 32 {
-			for _, kind := range []string{"normal", "constant", "zero", "one large", "tiny", "huge"} {
+			for _, kind := range []string{"normal", "constant", "zero", "two large", "four large", "tiny", "huge"} {
 				m, _ := randomQuantized(t, rng, shape)
 				x, check := randomView(t, rng, 1, shape.Inputs)
+				large := 0
 				for k := range x.Row(0) {
 					v := &x.Row(0)[k]
 					switch kind {
@@ -270,39 +252,57 @@ func testQuantizeRow(t *testing.T, _ cpu.Path) {
 						*v = 3.25
 					case "zero":
 						*v = 0
-					case "one large":
-						if k == shape.Inputs/2 {
-							*v = -1e6
+					case "two large", "four large":
+						if n := map[string]int{"two large": 2, "four large": 4}[kind]; large < n && rng.IntN(shape.Inputs/n/2) == 0 {
+							*v *= 1e5
+							large++
 						}
 					case "tiny":
 						*v *= 1e-42
 					case "huge":
 						*v *= 3e34
 					}
-					if shape.Floor != nil {
-						*v = max(*v, *shape.Floor)
-					}
 				}
+				before := slices.Clone(x.Row(0))
 				a := quantizeRows(x, m)
 				check()
+				if !slices.Equal(x.Row(0), before) {
+					t.Fatalf("%s, %+v: the row was changed", kind, shape)
+				}
+				sums := make([]float64, a.groups())
 				for k, v := range x.Row(0) {
 					half := float64(a.scales[k/blockInputs]) / 2
 					if err := math.Abs(a.value(0, k) - float64(v)); !(err <= half*(1+1e-4)+1e-7*math.Abs(float64(v))) {
 						t.Fatalf("%s, %+v: element %d is %v, want %v within %v", kind, shape, k, a.value(0, k), v, half)
 					}
+					if len(sums) > 0 {
+						sums[k/shape.Group] += a.value(0, k)
+					}
 				}
+				for g, want := range sums {
+					size := float64(a.scales[g*shape.Group/blockInputs]) * 128 * 32
+					for _, v := range a.outliers[0].value {
+						size += math.Abs(float64(v))
+					}
+					if err := math.Abs(float64(a.sums[g]) - want); !(err <= 1e-6*size) {
+						t.Fatalf("%s, %+v: sum %d is %v, want %v", kind, shape, g, a.sums[g], want)
+					}
+				}
+				// The largest two are kept: no other is larger.
+				for k, v := range x.Row(0) {
+					out := &a.outliers[0]
+					least := min(magnitude(out.value[0]), magnitude(out.value[1]))
+					if int32(k) != out.index[0] && int32(k) != out.index[1] && magnitude(v) > least {
+						t.Fatalf("%s, %+v: element %d, %v, is larger than outliers %v", kind, shape, k, v, out.value)
+					}
+				}
+				fast := active
+				active.peaks, active.quantize = plain.peaks, plain.quantize
 				want := quantizeRows(x, m)
-				blocks := shape.Inputs / blockInputs
-				quantizeBlocks(want, x.Row(0), want.quants, want.scales, want.commons[:blocks], want.commons[blocks:])
-				if !slices.Equal(a.quants, want.quants) || !slices.Equal(a.scales, want.scales) {
-					t.Fatalf("%s, %+v: quants or scales differ from those of plain Go", kind, shape)
-				}
-				from := 0
-				if shape.Floor != nil {
-					from = blocks
-				}
-				if !slices.Equal(a.commons[from:], want.commons[from:]) {
-					t.Fatalf("%s, %+v: zeros and sums are %v, want %v", kind, shape, a.commons[from:], want.commons[from:])
+				active = fast
+				if !slices.Equal(a.quants, want.quants) || !slices.Equal(a.scales, want.scales) ||
+					!slices.Equal(a.outliers, want.outliers) || !slices.Equal(a.sums, want.sums) {
+					t.Fatalf("%s, %+v: not the same as in plain Go", kind, shape)
 				}
 			}
 		}

@@ -1,6 +1,10 @@
 package gemm
 
-import "github.com/gguftool/gguftool/kernels/cpu"
+import (
+	"math/bits"
+
+	"github.com/gguftool/gguftool/kernels/cpu"
+)
 
 //go:generate go -C ../_gen run ./gemm -kernels f32 -out ../gemm/tile_amd64.s -stubs ../gemm/tile_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels int8 -out ../gemm/int8_amd64.s -stubs ../gemm/int8_stubs_amd64.go -pkg gemm
@@ -19,7 +23,7 @@ import "github.com/gguftool/gguftool/kernels/cpu"
 // bytes behind the first.
 type tile = func(k int, x *float32, xStride int, panel *float32, next int, cols int, bias, dst *float32, dstStride, add int)
 
-// An int8Tile is a tile of mulQuantizedTile, whose inputs are whole blocks, at
+// An int8Tile is a tile of addQuantized, whose inputs are whole blocks, at
 // least one. The second panel begins quantsNext and scalesNext bytes behind the
 // first.
 type int8Tile = func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
@@ -35,8 +39,15 @@ type kernel struct {
 	transpose func(dst, src []float32, stride, inputs int) int
 
 	int8     func(group int, narrow bool) *int8Tiles // for weights of that kind
-	quantize func(a *Activations, x []float32, q []byte, scales, zeros, sums []float32)
+	peaks    func(peaks, x []float32)
+	quantize func(q []byte, scales, sums []float32, group int, x []float32)
+	outliers [2]outliersFunc // of one and two panels; nil for plain Go
 }
+
+// An outliersFunc is mulOutliers for some rows and up to 16 or 32 columns; shift
+// is the logarithm of the inputs of a group.
+type outliersFunc = func(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int,
+	shift int, cols int, bias, dst *float32, dstStride, add int)
 
 // int8Tiles are the tiles for one kind of quantized weights.
 type int8Tiles struct {
@@ -53,7 +64,7 @@ func (t *int8Groups) of(group int, _ bool) *int8Tiles { return &t[group/16-1] }
 var plainInt8 = int8Groups{{panels: 1}, {panels: 1}}
 
 // plain is the kernel in plain Go.
-var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, quantize: quantizeBlocks}
+var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, peaks: peakBlocks, quantize: quantizeBlocks}
 
 // active is the kernel of the chosen path. Who uses products reports the error
 // of cpu.Chosen; without that, it is the plain one.
@@ -83,22 +94,36 @@ func (kern *kernel) mulTile(out, x View, m *Matrix, panel, skip int, bias []floa
 	}
 }
 
-// mulQuantizedTile is the function mulQuantizedTile, by t.
-func (t *int8Tiles) mulQuantizedTile(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+// mulOutliers is the function mulOutliers, on the path of kern.
+func (kern *kernel) mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+	panels := (out.Cols + panelCols - 1) / panelCols
+	f := kern.outliers[panels-1]
+	if f == nil {
+		mulOutliers(out, a, top, m, panel, bias, add)
+		return
+	}
+	groups := m.inputs / m.group
+	f(out.Rows, &a.outliers[top].index[0], &m.quants[panel*m.inputs*panelCols], m.inputs*panelCols,
+		&m.scales[panel*groups*2*panelCols], 4*groups*2*panelCols, bits.TrailingZeros(uint(m.group)),
+		out.Cols, &bias[0], &out.Data[0], 4*out.Stride, flag(add))
+}
+
+// addQuantized is the function addQuantized, by t.
+func (t *int8Tiles) addQuantized(out View, a *Activations, top int, m *Quantized, panel int) {
 	if t.tiles == nil {
-		mulQuantizedTile(out, a, top, m, panel, bias, add)
+		addQuantized(out, a, top, m, panel)
 		return
 	}
 	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
 	panels := (out.Cols + panelCols - 1) / panelCols
-	quants, scales := m.quants[panel*m.inputs*panelCols:], m.scales[panel*groups*panelCols:]
+	quants, scales := &m.quants[panel*m.inputs*panelCols], &m.scales[panel*groups*2*panelCols]
 	// Tiles of about equal height.
 	count := (out.Rows + t.rows - 1) / t.rows
 	for c := range count {
 		from, to := c*out.Rows/count, (c+1)*out.Rows/count
 		t.tiles[to-from-1][panels-1](blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
-			&quants[0], m.inputs*panelCols, &scales[0], 4*groups*panelCols,
-			out.Cols, first(bias), &out.Data[from*out.Stride], 4*out.Stride, flag(add))
+			quants, m.inputs*panelCols, scales, 4*groups*2*panelCols,
+			out.Cols, nil, &out.Data[from*out.Stride], 4*out.Stride, 1)
 	}
 }
 

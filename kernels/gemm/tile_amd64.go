@@ -22,11 +22,14 @@ func kernelOf(p cpu.Path) kernel {
 			{tileAVX512x11x16, tileAVX512x11x32},
 			{tileAVX512x12x16, tileAVX512x12x32},
 		}
-		k.int8, k.quantize, k.transpose = int8Of(p), quantizeRowAVX512, transposeRowsAVX512
+		k.peaks, k.quantize, k.transpose = peaksRowAVX512, quantizeRowAVX512, transposeRowsAVX512
+		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX512x16, outliersAVX512x32}
 	case cpu.AVX2:
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
 			{tileAVX2x1x16}, {tileAVX2x2x16}, {tileAVX2x3x16}, {tileAVX2x4x16}, {tileAVX2x5x16}, {tileAVX2x6x16},
 		}
+		k.peaks, k.quantize, k.transpose = peaksRowAVX2, quantizeRowAVX2, transposeRowsAVX2
+		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX2x16, nil}
 	}
 	return k
 }

@@ -202,9 +202,18 @@ func avx2(rows int, table Mem) {
 	t.finishAVX2(table)
 }
 
-// finishAVX2 is the epilogue with the masks of the columns in use, which are
-// slices of a table of ones and zeros.
+// finishAVX2 is the epilogue with the masks of the columns in use.
 func (t *kernel) finishAVX2(table Mem) {
+	masks := columnMasksAVX2(table)
+	t.epilogue(
+		func(from Mem, i int, to VecVirtual) { VMASKMOVPS(from, masks[i], to) },
+		func(from VecVirtual, i int, to Mem) { VMASKMOVPS(from, masks[i], to) },
+	)
+}
+
+// columnMasksAVX2 returns the masks of the first cols of 16 columns, which are
+// slices of a table of ones and zeros.
+func columnMasksAVX2(table Mem) []VecVirtual {
 	cols, at := Load(Param("cols"), GP64()), GP64()
 	LEAQ(table, at)
 	SHLQ(Imm(2), cols)
@@ -213,8 +222,27 @@ func (t *kernel) finishAVX2(table Mem) {
 	for i, m := range masks {
 		VMOVDQU(Mem{Base: at, Disp: 64 + i*32}, m)
 	}
+	return masks
+}
+
+// finishAVX512 is the epilogue with the masks of the columns in use.
+func (t *kernel) finishAVX512() {
+	masks := columnMasksAVX512(t.vectors)
 	t.epilogue(
-		func(from Mem, i int, to VecVirtual) { VMASKMOVPS(from, masks[i], to) },
-		func(from VecVirtual, i int, to Mem) { VMASKMOVPS(from, masks[i], to) },
+		func(from Mem, i int, to VecVirtual) { VMOVUPS_Z(from, masks[i], to) },
+		func(from VecVirtual, i int, to Mem) { VMOVUPS(from, masks[i], to) },
 	)
+}
+
+// columnMasksAVX512 returns the masks of the first cols of 16·panels columns.
+func columnMasksAVX512(panels int) []Register {
+	cols, mask := Load(Param("cols"), GP64()), GP64()
+	MOVQ(I64(-1), mask)
+	BZHIQ(cols, mask, mask)
+	masks := []Register{K(), K()}[:panels]
+	for _, m := range masks {
+		KMOVW(mask.As32(), m)
+		SHRQ(Imm(16), mask)
+	}
+	return masks
 }

@@ -13,7 +13,7 @@ import (
 //
 //	acc[rows][columns] = 0                                    in registers
 //	for b < blocks, group g of the block:
-//	    sum[rows][columns] = 0                                int32, exact
+//	    sum[rows][columns] = -128 · Σ q                       int32, exact; part of the weights
 //	    for four inputs k of the group:
 //	        for r < rows: sum[r] += a[r][k..k+3] · q[k..k+3][columns]
 //	    for r < rows: acc[r] += float(sum[r]) * (scale[r][b] * weightScale[b][g][columns])
@@ -21,7 +21,8 @@ import (
 //	if add:  acc[r] += dst[r][columns < cols]
 //	dst[r][columns < cols] = acc[r]
 //
-// Activations are unsigned, weights signed. The sum of four products is a step of
+// Activations are unsigned, 128 more than what they stand for, and weights signed:
+// that is what the instructions multiply. The sum of four products is a step of
 // its own for each instruction set.
 const int8Signature = "func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)"
 
@@ -37,7 +38,8 @@ type int8Kernel struct {
 	a, aScale rowPointers
 	quants    func(four, vector int) Mem
 	scales    func(group, vector int) Mem
-	four      func(four int, first bool)        // sum += a · q of four inputs, the first ones of a group or others
+	comps     func(group, vector int) Mem       // the first sums
+	four      func(group, four int, first bool) // sum += a · q of four inputs, the first ones of a group or others
 	scale     func(from Mem, by, to VecVirtual) // to = by * the number at from, broadcast
 	next      func()                            // moves weights on by a block
 	sum       [][]VecVirtual
@@ -54,7 +56,7 @@ func (t *int8Kernel) product(blocks Register) {
 	for g := range blockInputs / t.group {
 		fours := t.group / 4
 		for i := range fours {
-			t.four(g*fours+i, i == 0)
+			t.four(g, g*fours+i, i == 0)
 		}
 		weights := t.registers()
 		for i := range weights {
@@ -93,14 +95,20 @@ func (t *int8Kernel) grid() [][]VecVirtual {
 	return g
 }
 
-// dotFour is the step of an instruction that does all of it: sum += a · q.
-func (t *int8Kernel) dotFour(four int, first bool, dot func(q, a, sum VecVirtual)) {
-	if first {
-		for r := range t.sum {
-			for _, v := range t.sum[r] {
-				t.zero(v)
-			}
+// begin sets the first sums of a group.
+func (t *int8Kernel) begin(group int) {
+	for i, v := range t.sum[0] {
+		VMOVUPS(t.comps(group, i), v)
+		for _, sum := range t.sum[1:] {
+			VMOVAPS(v, sum[i])
 		}
+	}
+}
+
+// dotFour is the step of an instruction that does all of it: sum += a · q.
+func (t *int8Kernel) dotFour(group, four int, first bool, dot func(q, a, sum VecVirtual)) {
+	if first {
+		t.begin(group)
 	}
 	q := t.registers()
 	for i := range q {
@@ -141,33 +149,18 @@ func int8AVX512(rows, panels, group int) {
 		quants, scales = append(quants, q), append(scales, s)
 	}
 	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
-	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 64} }
-	t.four = func(four int, first bool) {
-		t.dotFour(four, first, func(q, a, sum VecVirtual) { VPDPBUSD(q, a, sum) })
+	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 128} }
+	t.comps = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g*128 + 64} }
+	t.four = func(group, four int, first bool) {
+		t.dotFour(group, four, first, func(q, a, sum VecVirtual) { VPDPBUSD(q, a, sum) })
 	}
 	t.scale = func(from Mem, by, to VecVirtual) { VMULPS_BCST(from, by, to) }
 	t.next = func() {
 		for v := range panels {
 			ADDQ(I32(quantsBlock), quants[v])
-			ADDQ(I32(blockInputs/group*64), scales[v])
+			ADDQ(I32(blockInputs/group*128), scales[v])
 		}
 	}
 	t.product(blocks)
 	t.finishAVX512()
-}
-
-// finishAVX512 is the epilogue with the masks of the columns in use.
-func (t *kernel) finishAVX512() {
-	cols, mask := Load(Param("cols"), GP64()), GP64()
-	MOVQ(I64(-1), mask)
-	BZHIQ(cols, mask, mask)
-	masks := []Register{K(), K()}[:t.vectors]
-	for _, m := range masks {
-		KMOVW(mask.As32(), m)
-		SHRQ(Imm(16), mask)
-	}
-	t.epilogue(
-		func(from Mem, i int, to VecVirtual) { VMOVUPS_Z(from, masks[i], to) },
-		func(from VecVirtual, i int, to Mem) { VMOVUPS(from, masks[i], to) },
-	)
 }

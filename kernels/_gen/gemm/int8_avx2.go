@@ -57,14 +57,15 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 		a:      newRowPointers(rows, Load(Param("a"), GP64()), Load(Param("aStride"), GP64())),
 		aScale: newRowPointers(rows, Load(Param("aScale"), GP64()), Load(Param("aScaleStride"), GP64())),
 		quants: func(four, v int) Mem { return Mem{Base: quants, Disp: four*64 + v*32} },
-		scales: func(g, v int) Mem { return Mem{Base: scales, Disp: g*64 + v*32} },
+		scales: func(g, v int) Mem { return Mem{Base: scales, Disp: g*128 + v*32} },
+		comps:  func(g, v int) Mem { return Mem{Base: scales, Disp: g*128 + 64 + v*32} },
 		scale: func(from Mem, by, to VecVirtual) {
 			VBROADCASTSS(from, to)
 			VMULPS(by, to, to)
 		},
 		next: func() {
 			ADDQ(I32(quantsBlock), quants)
-			ADDQ(I32(blockInputs/group*64), scales)
+			ADDQ(I32(blockInputs/group*128), scales)
 		},
 	}
 	switch way {
@@ -73,25 +74,28 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 	case wideDot:
 		t.four = t.wideFour()
 	case vexDot:
-		t.four = func(four int, first bool) { t.dotFour(four, first, vpdpbusdVEX) }
+		t.four = func(group, four int, first bool) { t.dotFour(group, four, first, vpdpbusdVEX) }
 	}
 	t.product(blocks)
 	t.finishAVX2(masks)
 }
 
 // narrowFour returns the step for narrow weights.
-func (t *int8Kernel) narrowFour() func(four int, first bool) {
+func (t *int8Kernel) narrowFour() func(group, four int, first bool) {
 	ones := YMM()
 	VPCMPEQW(ones, ones, ones)
 	VPABSW(ones, ones)
-	return func(four int, first bool) {
+	return func(group, four int, first bool) {
+		if first {
+			t.begin(group)
+		}
 		for r := range t.rows {
 			a := YMM()
 			VPBROADCASTD(t.a.at(r, four*4), a)
 			for i, sum := range t.sum[r] {
 				pairs := YMM()
 				VPMADDUBSW(t.quants(four, i), a, pairs)
-				t.addPairs(pairs, ones, sum, first)
+				t.addPairs(pairs, ones, sum)
 			}
 		}
 	}
@@ -99,14 +103,17 @@ func (t *int8Kernel) narrowFour() func(four int, first bool) {
 
 // wideFour returns the step for all weights. The mask of even bytes stays in
 // memory for want of a register.
-func (t *int8Kernel) wideFour() func(four int, first bool) {
+func (t *int8Kernel) wideFour() func(group, four int, first bool) {
 	mask := AllocLocal(32)
 	v := YMM()
 	VPCMPEQW(v, v, v)
 	VPSRLW(Imm(8), v, v)
 	VMOVDQU(v, mask)
-	return func(four int, first bool) {
-		half := func(first bool, split func(i int, q VecVirtual), a func(r int, a VecVirtual)) {
+	return func(group, four int, first bool) {
+		if first {
+			t.begin(group)
+		}
+		half := func(split func(i int, q VecVirtual), a func(r int, a VecVirtual)) {
 			q := t.registers()
 			for i := range q {
 				VMOVDQU(t.quants(four, i), q[i])
@@ -118,26 +125,21 @@ func (t *int8Kernel) wideFour() func(four int, first bool) {
 				VPBROADCASTD(t.a.at(r, four*4), v)
 				a(r, v)
 				for i, sum := range t.sum[r] {
-					t.addPairs(q[i], v, sum, first)
+					t.addPairs(q[i], v, sum)
 				}
 			}
 		}
-		half(first,
+		half(
 			func(_ int, q VecVirtual) { VPSLLW(Imm(8), q, q) },
 			func(_ int, a VecVirtual) { VPAND(mask, a, a) })
-		half(false,
+		half(
 			func(int, VecVirtual) {},
 			func(_ int, a VecVirtual) { VPSRLW(Imm(8), a, a) })
 	}
 }
 
-// addPairs adds products of 16-bit numbers, two for each 32 bits, to sum, which
-// is not set before the first ones.
-func (t *int8Kernel) addPairs(x, y, sum VecVirtual, first bool) {
-	if first {
-		VPMADDWD(x, y, sum)
-		return
-	}
+// addPairs adds products of 16-bit numbers, two for each 32 bits, to sum.
+func (t *int8Kernel) addPairs(x, y, sum VecVirtual) {
 	product := YMM()
 	VPMADDWD(x, y, product)
 	VPADDD(product, sum, sum)

@@ -44,8 +44,13 @@ func main() {
 		}
 	case "quantize":
 		numbers := quantizeNumbers()
+		peaksAVX512(numbers)
+		peaksAVX2(numbers)
 		quantizeAVX512(numbers)
 		quantizeAVX2(numbers)
+		outliersAVX512(1)
+		outliersAVX512(2)
+		outliersAVX2(columnMasks())
 	case "transpose":
 		transposeAVX512()
 		transposeAVX2()
