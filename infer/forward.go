@@ -49,9 +49,9 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 		s.scratch = append(s.scratch, new(scratch))
 	}
 	x := buffer(&s.x, tokens, c.width)       // (tokens, width), the residual stream
-	qkv := buffer(&s.qkv, tokens, 3*c.width) // (tokens, 3 * heads * head_size)
-	att := buffer(&s.att, tokens, c.width)   // (tokens, heads * head_size)
-	up := buffer(&s.up, tokens, c.hidden)    // (tokens, hidden)
+	qkv := s.wide(&s.qkv, tokens, 3*c.width) // (tokens, 3 * heads * head_size)
+	att := s.wide(&s.att, tokens, c.width)   // (tokens, heads * head_size)
+	up := s.wide(&s.up, tokens, c.hidden)    // (tokens, hidden)
 
 	if err := m.embed(s, x, texts); err != nil {
 		return x, err
@@ -160,6 +160,17 @@ func (s *session) normalize(x gemm.View, n *norm, epsilon float32) {
 func (s *session) eachRows(rows int, f func(from, to int)) {
 	pieces := min(rows, 4*s.pool.Workers())
 	s.pool.Each(pieces, func(_, i int) { f(i*rows/pieces, (i+1)*rows/pieces) })
+}
+
+// wide is buffer for a matrix whose columns are written a few at a time: its
+// rows are not a power of two apart, so that those of a tile do not compete for
+// the same places of the cache. Observers are shown rows without gaps.
+func (s *session) wide(memory *[]float32, rows, cols int) gemm.View {
+	const line = 16 // of the cache
+	if s.observe != nil {
+		return buffer(memory, rows, cols)
+	}
+	return buffer(memory, rows, cols+line).Part(0, rows, 0, cols)
 }
 
 // buffer returns a matrix in memory, which grows as needed. Its content is

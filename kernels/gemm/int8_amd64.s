@@ -4,16 +4,17 @@
 
 #include "textflag.h"
 
-// func int8VNNI1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI1x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), DX
-	MOVQ   aScaleStride+32(FP), BX
-	MOVQ   quants+40(FP), BX
-	MOVQ   scales+56(FP), SI
+TEXT ·int8VNNI1x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), DX
+	MOVQ   aScaleStride+40(FP), BX
+	MOVQ   quants+48(FP), BX
+	MOVQ   scales+64(FP), SI
 	VPXORD Z0, Z0, Z0
 
 loop:
@@ -52,21 +53,21 @@ loop:
 	ADDQ         $+128, SI
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z1
 	VADDPS       Z1, Z0, Z0
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), CX
 	TESTQ     CX, CX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z1
@@ -74,21 +75,36 @@ add:
 
 store:
 	VMOVUPS Z0, K1, (AX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI1x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI1x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI1x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), DX
-	MOVQ   aScaleStride+32(FP), BX
-	MOVQ   quants+40(FP), BX
-	MOVQ   scales+56(FP), SI
-	MOVQ   quantsNext+48(FP), DI
-	MOVQ   scalesNext+64(FP), R8
+TEXT ·int8VNNI1x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), DX
+	MOVQ   aScaleStride+40(FP), BX
+	MOVQ   quants+48(FP), BX
+	MOVQ   scales+64(FP), SI
+	MOVQ   quantsNext+56(FP), DI
+	MOVQ   scalesNext+72(FP), R8
 	ADDQ   BX, DI
 	ADDQ   SI, R8
 	VPXORD Z0, Z0, Z0
@@ -153,14 +169,14 @@ loop:
 	ADDQ         $+128, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z2
@@ -169,9 +185,9 @@ loop:
 	VADDPS       Z2, Z1, Z1
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), CX
 	TESTQ     CX, CX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z2
@@ -182,19 +198,34 @@ add:
 store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K2, 64(AX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI2x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
+TEXT ·int8VNNI2x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 
@@ -254,12 +285,12 @@ loop:
 	ADDQ         $+128, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z2
@@ -267,9 +298,9 @@ loop:
 	VADDPS       Z2, Z1, Z1
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z2
@@ -280,21 +311,36 @@ add:
 store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI2x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI2x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI2x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
-	MOVQ   quantsNext+48(FP), R9
-	MOVQ   scalesNext+64(FP), R10
+TEXT ·int8VNNI2x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
+	MOVQ   quantsNext+56(FP), R9
+	MOVQ   scalesNext+72(FP), R10
 	ADDQ   DI, R9
 	ADDQ   R8, R10
 	VPXORD Z0, Z0, Z0
@@ -393,14 +439,14 @@ loop:
 	ADDQ         $+128, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z4
@@ -411,9 +457,9 @@ loop:
 	VADDPS       Z4, Z3, Z3
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z4
@@ -430,19 +476,34 @@ store:
 	VMOVUPS Z1, K2, 64(AX)
 	VMOVUPS Z2, K1, (AX)(CX*1)
 	VMOVUPS Z3, K2, 64(AX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI3x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
+TEXT ·int8VNNI3x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -523,12 +584,12 @@ loop:
 	ADDQ         $+128, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z3
@@ -537,9 +598,9 @@ loop:
 	VADDPS       Z3, Z2, Z2
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z3
@@ -553,21 +614,36 @@ store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI3x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI3x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI3x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
-	MOVQ   quantsNext+48(FP), R9
-	MOVQ   scalesNext+64(FP), R10
+TEXT ·int8VNNI3x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
+	MOVQ   quantsNext+56(FP), R9
+	MOVQ   scalesNext+72(FP), R10
 	ADDQ   DI, R9
 	ADDQ   R8, R10
 	VPXORD Z0, Z0, Z0
@@ -700,14 +776,14 @@ loop:
 	ADDQ         $+128, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z6
@@ -720,9 +796,9 @@ loop:
 	VADDPS       Z6, Z5, Z5
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z6
@@ -745,23 +821,38 @@ store:
 	VMOVUPS Z3, K2, 64(AX)(CX*1)
 	VMOVUPS Z4, K1, (AX)(CX*2)
 	VMOVUPS Z5, K2, 64(AX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI4x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI4x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI4x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI4x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -865,12 +956,12 @@ loop:
 	ADDQ         $+128, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z4
@@ -880,11 +971,11 @@ loop:
 	VADDPS       Z4, Z3, Z3
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z4
@@ -901,25 +992,40 @@ store:
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (DX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI4x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI4x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI4x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI4x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -1088,14 +1194,14 @@ loop:
 	ADDQ         $+128, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z8
@@ -1110,11 +1216,11 @@ loop:
 	VADDPS       Z8, Z7, Z7
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z8
@@ -1143,23 +1249,38 @@ store:
 	VMOVUPS Z5, K2, 64(AX)(CX*2)
 	VMOVUPS Z6, K1, (DX)
 	VMOVUPS Z7, K2, 64(DX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI5x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI5x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI5x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI5x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1284,12 +1405,12 @@ loop:
 	ADDQ         $+128, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z5
@@ -1300,11 +1421,11 @@ loop:
 	VADDPS       Z5, Z4, Z4
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z5
@@ -1324,25 +1445,40 @@ store:
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (DX)
 	VMOVUPS Z4, K1, (DX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI5x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI5x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI5x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI5x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -1545,14 +1681,14 @@ loop:
 	ADDQ         $+128, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z10
@@ -1569,11 +1705,11 @@ loop:
 	VADDPS       Z10, Z9, Z9
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z10
@@ -1608,23 +1744,38 @@ store:
 	VMOVUPS Z7, K2, 64(DX)
 	VMOVUPS Z8, K1, (DX)(CX*1)
 	VMOVUPS Z9, K2, 64(DX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI6x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI6x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI6x16g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI6x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1770,12 +1921,12 @@ loop:
 	ADDQ         $+128, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z6
@@ -1787,11 +1938,11 @@ loop:
 	VADDPS       Z6, Z5, Z5
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z6
@@ -1814,25 +1965,40 @@ store:
 	VMOVUPS Z3, K1, (DX)
 	VMOVUPS Z4, K1, (DX)(CX*1)
 	VMOVUPS Z5, K1, (DX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI6x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI6x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI6x32g32(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI6x32g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -2069,14 +2235,14 @@ loop:
 	ADDQ         $+128, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z12
@@ -2095,11 +2261,11 @@ loop:
 	VADDPS       Z12, Z11, Z11
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z12
@@ -2140,19 +2306,34 @@ store:
 	VMOVUPS Z9, K2, 64(DX)(CX*1)
 	VMOVUPS Z10, K1, (DX)(CX*2)
 	VMOVUPS Z11, K2, 64(DX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI1x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), DX
-	MOVQ   aScaleStride+32(FP), BX
-	MOVQ   quants+40(FP), BX
-	MOVQ   scales+56(FP), SI
+TEXT ·int8VNNI1x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), DX
+	MOVQ   aScaleStride+40(FP), BX
+	MOVQ   quants+48(FP), BX
+	MOVQ   scales+64(FP), SI
 	VPXORD Z0, Z0, Z0
 
 loop:
@@ -2196,21 +2377,21 @@ loop:
 	ADDQ         $+256, SI
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z1
 	VADDPS       Z1, Z0, Z0
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), CX
 	TESTQ     CX, CX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z1
@@ -2218,21 +2399,36 @@ add:
 
 store:
 	VMOVUPS Z0, K1, (AX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI1x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI1x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI1x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), DX
-	MOVQ   aScaleStride+32(FP), BX
-	MOVQ   quants+40(FP), BX
-	MOVQ   scales+56(FP), SI
-	MOVQ   quantsNext+48(FP), DI
-	MOVQ   scalesNext+64(FP), R8
+TEXT ·int8VNNI1x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), DX
+	MOVQ   aScaleStride+40(FP), BX
+	MOVQ   quants+48(FP), BX
+	MOVQ   scales+64(FP), SI
+	MOVQ   quantsNext+56(FP), DI
+	MOVQ   scalesNext+72(FP), R8
 	ADDQ   BX, DI
 	ADDQ   SI, R8
 	VPXORD Z0, Z0, Z0
@@ -2307,14 +2503,14 @@ loop:
 	ADDQ         $+256, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z2
@@ -2323,9 +2519,9 @@ loop:
 	VADDPS       Z2, Z1, Z1
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), CX
 	TESTQ     CX, CX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z2
@@ -2336,19 +2532,34 @@ add:
 store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K2, 64(AX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI2x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
+TEXT ·int8VNNI2x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 
@@ -2417,12 +2628,12 @@ loop:
 	ADDQ         $+256, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z2
@@ -2430,9 +2641,9 @@ loop:
 	VADDPS       Z2, Z1, Z1
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z2
@@ -2443,21 +2654,36 @@ add:
 store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI2x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI2x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI2x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
-	MOVQ   quantsNext+48(FP), R9
-	MOVQ   scalesNext+64(FP), R10
+TEXT ·int8VNNI2x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
+	MOVQ   quantsNext+56(FP), R9
+	MOVQ   scalesNext+72(FP), R10
 	ADDQ   DI, R9
 	ADDQ   R8, R10
 	VPXORD Z0, Z0, Z0
@@ -2574,14 +2800,14 @@ loop:
 	ADDQ         $+256, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z4
@@ -2592,9 +2818,9 @@ loop:
 	VADDPS       Z4, Z3, Z3
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z4
@@ -2611,19 +2837,34 @@ store:
 	VMOVUPS Z1, K2, 64(AX)
 	VMOVUPS Z2, K1, (AX)(CX*1)
 	VMOVUPS Z3, K2, 64(AX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI3x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
+TEXT ·int8VNNI3x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2717,12 +2958,12 @@ loop:
 	ADDQ         $+256, R8
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z3
@@ -2731,9 +2972,9 @@ loop:
 	VADDPS       Z3, Z2, Z2
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z3
@@ -2747,21 +2988,36 @@ store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI3x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI3x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI3x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
-	MOVQ   aScale+24(FP), BX
-	MOVQ   aScaleStride+32(FP), SI
-	MOVQ   quants+40(FP), DI
-	MOVQ   scales+56(FP), R8
-	MOVQ   quantsNext+48(FP), R9
-	MOVQ   scalesNext+64(FP), R10
+TEXT ·int8VNNI3x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
+	MOVQ   aScale+32(FP), BX
+	MOVQ   aScaleStride+40(FP), SI
+	MOVQ   quants+48(FP), DI
+	MOVQ   scales+64(FP), R8
+	MOVQ   quantsNext+56(FP), R9
+	MOVQ   scalesNext+72(FP), R10
 	ADDQ   DI, R9
 	ADDQ   R8, R10
 	VPXORD Z0, Z0, Z0
@@ -2920,14 +3176,14 @@ loop:
 	ADDQ         $+256, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z6
@@ -2940,9 +3196,9 @@ loop:
 	VADDPS       Z6, Z5, Z5
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
-	MOVQ      add+104(FP), DX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
+	MOVQ      add+112(FP), DX
 	TESTQ     DX, DX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z6
@@ -2965,23 +3221,38 @@ store:
 	VMOVUPS Z3, K2, 64(AX)(CX*1)
 	VMOVUPS Z4, K1, (AX)(CX*2)
 	VMOVUPS Z5, K2, 64(AX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI4x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI4x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI4x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI4x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3102,12 +3373,12 @@ loop:
 	ADDQ         $+256, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z4
@@ -3117,11 +3388,11 @@ loop:
 	VADDPS       Z4, Z3, Z3
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z4
@@ -3138,25 +3409,40 @@ store:
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (DX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI4x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI4x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI4x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI4x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -3359,14 +3645,14 @@ loop:
 	ADDQ         $+256, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z8
@@ -3381,11 +3667,11 @@ loop:
 	VADDPS       Z8, Z7, Z7
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z8
@@ -3414,23 +3700,38 @@ store:
 	VMOVUPS Z5, K2, 64(AX)(CX*2)
 	VMOVUPS Z6, K1, (DX)
 	VMOVUPS Z7, K2, 64(DX)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI5x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI5x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI5x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI5x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3576,12 +3877,12 @@ loop:
 	ADDQ         $+256, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z5
@@ -3592,11 +3893,11 @@ loop:
 	VADDPS       Z5, Z4, Z4
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z5
@@ -3616,25 +3917,40 @@ store:
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (DX)
 	VMOVUPS Z4, K1, (DX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI5x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI5x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI5x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI5x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -3879,14 +4195,14 @@ loop:
 	ADDQ         $+256, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z10
@@ -3903,11 +4219,11 @@ loop:
 	VADDPS       Z10, Z9, Z9
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z10
@@ -3942,23 +4258,38 @@ store:
 	VMOVUPS Z7, K2, 64(DX)
 	VMOVUPS Z8, K1, (DX)(CX*1)
 	VMOVUPS Z9, K2, 64(DX)(CX*1)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI6x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI6x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI6x16g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI6x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4129,12 +4460,12 @@ loop:
 	ADDQ         $+256, R10
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z6
@@ -4146,11 +4477,11 @@ loop:
 	VADDPS       Z6, Z5, Z5
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z6
@@ -4173,25 +4504,40 @@ store:
 	VMOVUPS Z3, K1, (DX)
 	VMOVUPS Z4, K1, (DX)(CX*1)
 	VMOVUPS Z5, K1, (DX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8VNNI6x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8VNNI6x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2
-TEXT ·int8VNNI6x32g16(SB), NOSPLIT, $0-112
-	MOVQ   blocks+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   aStride+16(FP), DX
+TEXT ·int8VNNI6x32g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ   blocks+8(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStride+24(FP), DX
 	LEAQ   (CX)(DX*2), BX
 	ADDQ   DX, BX
-	MOVQ   aScale+24(FP), SI
-	MOVQ   aScaleStride+32(FP), DI
+	MOVQ   aScale+32(FP), SI
+	MOVQ   aScaleStride+40(FP), DI
 	LEAQ   (SI)(DI*2), R8
 	ADDQ   DI, R8
-	MOVQ   quants+40(FP), R9
-	MOVQ   scales+56(FP), R10
-	MOVQ   quantsNext+48(FP), R11
-	MOVQ   scalesNext+64(FP), R12
+	MOVQ   quants+48(FP), R9
+	MOVQ   scales+64(FP), R10
+	MOVQ   quantsNext+56(FP), R11
+	MOVQ   scalesNext+72(FP), R12
 	ADDQ   R9, R11
 	ADDQ   R10, R12
 	VPXORD Z0, Z0, Z0
@@ -4478,14 +4824,14 @@ loop:
 	ADDQ         $+256, R12
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	MOVQ         $-1, CX
 	BZHIQ        AX, CX, CX
 	KMOVW        CX, K1
 	SHRQ         $0x10, CX
 	KMOVW        CX, K2
 	SHRQ         $0x10, CX
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMOVUPS.Z    (AX), K1, Z12
@@ -4504,11 +4850,11 @@ loop:
 	VADDPS       Z12, Z11, Z11
 
 add:
-	MOVQ      dst+88(FP), AX
-	MOVQ      dstStride+96(FP), CX
+	MOVQ      dst+96(FP), AX
+	MOVQ      dstStride+104(FP), CX
 	LEAQ      (AX)(CX*2), DX
 	ADDQ      CX, DX
-	MOVQ      add+104(FP), BX
+	MOVQ      add+112(FP), BX
 	TESTQ     BX, BX
 	JZ        store
 	VMOVUPS.Z (AX), K1, Z12
@@ -4549,5 +4895,19 @@ store:
 	VMOVUPS Z9, K2, 64(DX)(CX*1)
 	VMOVUPS Z10, K1, (DX)(CX*2)
 	VMOVUPS Z11, K2, 64(DX)(CX*2)
+	DECQ    tiles+0(FP)
+	JZ      end
+	MOVQ    aStride+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    aScaleStride+40(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, aScale+32(FP)
+	MOVQ    dstStride+104(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, dst+96(FP)
+	JMP     tile
+
+end:
 	VZEROUPPER
 	RET

@@ -38,16 +38,17 @@ DATA masks<>+120(SB)/4, $0x00000000
 DATA masks<>+124(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $128
 
-// func int8AVX2Narrow1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow1x16g32(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), SI
-	MOVQ     aScaleStride+32(FP), DI
+TEXT ·int8AVX2Narrow1x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), SI
+	MOVQ     aScaleStride+40(FP), DI
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -128,13 +129,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y4
@@ -143,9 +144,9 @@ loop:
 	VADDPS       Y4, Y2, Y2
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y4
@@ -156,19 +157,34 @@ add:
 store:
 	VMASKMOVPS Y1, Y0, (AX)
 	VMASKMOVPS Y2, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Narrow2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow2x16g32(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Narrow2x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -317,13 +333,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y6
@@ -334,9 +350,9 @@ loop:
 	VADDPS       Y6, Y4, Y4
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y6
@@ -353,19 +369,34 @@ store:
 	VMASKMOVPS Y2, Y5, 32(AX)
 	VMASKMOVPS Y3, Y0, (AX)(CX*1)
 	VMASKMOVPS Y4, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Narrow3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow3x16g32(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Narrow3x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -582,13 +613,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y8
@@ -601,9 +632,9 @@ loop:
 	VADDPS       Y8, Y6, Y6
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y8
@@ -626,19 +657,34 @@ store:
 	VMASKMOVPS Y4, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y5, Y0, (AX)(CX*2)
 	VMASKMOVPS Y6, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Narrow1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow1x16g16(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), SI
-	MOVQ     aScaleStride+32(FP), DI
+TEXT ·int8AVX2Narrow1x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), SI
+	MOVQ     aScaleStride+40(FP), DI
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -731,13 +777,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y4
@@ -746,9 +792,9 @@ loop:
 	VADDPS       Y4, Y2, Y2
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y4
@@ -759,19 +805,34 @@ add:
 store:
 	VMASKMOVPS Y1, Y0, (AX)
 	VMASKMOVPS Y2, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Narrow2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow2x16g16(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Narrow2x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -942,13 +1003,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y6
@@ -959,9 +1020,9 @@ loop:
 	VADDPS       Y6, Y4, Y4
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y6
@@ -978,19 +1039,34 @@ store:
 	VMASKMOVPS Y2, Y5, 32(AX)
 	VMASKMOVPS Y3, Y0, (AX)(CX*1)
 	VMASKMOVPS Y4, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Narrow3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Narrow3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Narrow3x16g16(SB), NOSPLIT, $0-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Narrow3x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPABSW   Y0, Y0
 	VPXOR    Y1, Y1, Y1
@@ -1239,13 +1315,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y0
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y0, Y8
@@ -1258,9 +1334,9 @@ loop:
 	VADDPS       Y8, Y6, Y6
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y0, Y8
@@ -1283,19 +1359,34 @@ store:
 	VMASKMOVPS Y4, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y5, Y0, (AX)(CX*2)
 	VMASKMOVPS Y6, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide1x16g32(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), SI
-	MOVQ     aScaleStride+32(FP), DI
+TEXT ·int8AVX2Wide1x16g32(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), SI
+	MOVQ     aScaleStride+40(FP), DI
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -1497,13 +1588,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y2
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y2, Y4
@@ -1512,9 +1603,9 @@ loop:
 	VADDPS       Y4, Y1, Y1
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y2, Y4
@@ -1525,19 +1616,34 @@ add:
 store:
 	VMASKMOVPS Y0, Y2, (AX)
 	VMASKMOVPS Y1, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide2x16g32(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Wide2x16g32(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -1847,13 +1953,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y4
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y4, Y6
@@ -1864,9 +1970,9 @@ loop:
 	VADDPS       Y6, Y3, Y3
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y4, Y6
@@ -1883,19 +1989,34 @@ store:
 	VMASKMOVPS Y1, Y5, 32(AX)
 	VMASKMOVPS Y2, Y4, (AX)(CX*1)
 	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide3x16g32(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Wide3x16g32(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -2313,13 +2434,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y6
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y6, Y8
@@ -2332,9 +2453,9 @@ loop:
 	VADDPS       Y8, Y5, Y5
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y6, Y8
@@ -2357,19 +2478,34 @@ store:
 	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y4, Y6, (AX)(CX*2)
 	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide1x16g16(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), SI
-	MOVQ     aScaleStride+32(FP), DI
+TEXT ·int8AVX2Wide1x16g16(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), SI
+	MOVQ     aScaleStride+40(FP), DI
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -2583,13 +2719,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y2
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y2, Y4
@@ -2598,9 +2734,9 @@ loop:
 	VADDPS       Y4, Y1, Y1
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y2, Y4
@@ -2611,19 +2747,34 @@ add:
 store:
 	VMASKMOVPS Y0, Y2, (AX)
 	VMASKMOVPS Y1, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide2x16g16(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Wide2x16g16(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -2955,13 +3106,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y4
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y4, Y6
@@ -2972,9 +3123,9 @@ loop:
 	VADDPS       Y6, Y3, Y3
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y4, Y6
@@ -2991,19 +3142,34 @@ store:
 	VMASKMOVPS Y1, Y5, 32(AX)
 	VMASKMOVPS Y2, Y4, (AX)(CX*1)
 	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVX2Wide3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVX2Wide3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·int8AVX2Wide3x16g16(SB), NOSPLIT, $32-112
-	MOVQ     blocks+0(FP), AX
-	MOVQ     quants+40(FP), CX
-	MOVQ     scales+56(FP), DX
-	MOVQ     a+8(FP), BX
-	MOVQ     aStride+16(FP), SI
-	MOVQ     aScale+24(FP), DI
-	MOVQ     aScaleStride+32(FP), R8
+TEXT ·int8AVX2Wide3x16g16(SB), NOSPLIT, $32-120
+tile:
+	MOVQ     blocks+8(FP), AX
+	MOVQ     quants+48(FP), CX
+	MOVQ     scales+64(FP), DX
+	MOVQ     a+16(FP), BX
+	MOVQ     aStride+24(FP), SI
+	MOVQ     aScale+32(FP), DI
+	MOVQ     aScaleStride+40(FP), R8
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 	VMOVDQU  Y0, (SP)
@@ -3453,13 +3619,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y6
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y6, Y8
@@ -3472,9 +3638,9 @@ loop:
 	VADDPS       Y8, Y5, Y5
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y6, Y8
@@ -3497,19 +3663,34 @@ store:
 	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y4, Y6, (AX)(CX*2)
 	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI1x16g32(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), SI
-	MOVQ  aScaleStride+32(FP), DI
+TEXT ·int8AVXVNNI1x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), SI
+	MOVQ  aScaleStride+40(FP), DI
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 
@@ -3572,13 +3753,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y2
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y2, Y4
@@ -3587,9 +3768,9 @@ loop:
 	VADDPS       Y4, Y1, Y1
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y2, Y4
@@ -3600,19 +3781,34 @@ add:
 store:
 	VMASKMOVPS Y0, Y2, (AX)
 	VMASKMOVPS Y1, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI2x16g32(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), DI
-	MOVQ  aScaleStride+32(FP), R8
+TEXT ·int8AVXVNNI2x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), DI
+	MOVQ  aScaleStride+40(FP), R8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -3711,13 +3907,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y4
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y4, Y6
@@ -3728,9 +3924,9 @@ loop:
 	VADDPS       Y6, Y3, Y3
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y4, Y6
@@ -3747,19 +3943,34 @@ store:
 	VMASKMOVPS Y1, Y5, 32(AX)
 	VMASKMOVPS Y2, Y4, (AX)(CX*1)
 	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI3x16g32(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), DI
-	MOVQ  aScaleStride+32(FP), R8
+TEXT ·int8AVXVNNI3x16g32(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), DI
+	MOVQ  aScaleStride+40(FP), R8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -3894,13 +4105,13 @@ loop:
 	ADDQ         $+128, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y6
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y6, Y8
@@ -3913,9 +4124,9 @@ loop:
 	VADDPS       Y8, Y5, Y5
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y6, Y8
@@ -3938,19 +4149,34 @@ store:
 	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y4, Y6, (AX)(CX*2)
 	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI1x16g16(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), SI
-	MOVQ  aScaleStride+32(FP), DI
+TEXT ·int8AVXVNNI1x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), SI
+	MOVQ  aScaleStride+40(FP), DI
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 
@@ -4025,13 +4251,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y2
 	VMOVDQU      96(CX), Y3
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y2, Y4
@@ -4040,9 +4266,9 @@ loop:
 	VADDPS       Y4, Y1, Y1
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), CX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), CX
 	TESTQ      CX, CX
 	JZ         store
 	VMASKMOVPS (AX), Y2, Y4
@@ -4053,19 +4279,34 @@ add:
 store:
 	VMASKMOVPS Y0, Y2, (AX)
 	VMASKMOVPS Y1, Y3, 32(AX)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x01, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI2x16g16(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), DI
-	MOVQ  aScaleStride+32(FP), R8
+TEXT ·int8AVXVNNI2x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), DI
+	MOVQ  aScaleStride+40(FP), R8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -4186,13 +4427,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y4
 	VMOVDQU      96(CX), Y5
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y4, Y6
@@ -4203,9 +4444,9 @@ loop:
 	VADDPS       Y6, Y3, Y3
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y4, Y6
@@ -4222,19 +4463,34 @@ store:
 	VMASKMOVPS Y1, Y5, 32(AX)
 	VMASKMOVPS Y2, Y4, (AX)(CX*1)
 	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x02, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func int8AVXVNNI3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// func int8AVXVNNI3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3
-TEXT ·int8AVXVNNI3x16g16(SB), NOSPLIT, $0-112
-	MOVQ  blocks+0(FP), AX
-	MOVQ  quants+40(FP), CX
-	MOVQ  scales+56(FP), DX
-	MOVQ  a+8(FP), BX
-	MOVQ  aStride+16(FP), SI
-	MOVQ  aScale+24(FP), DI
-	MOVQ  aScaleStride+32(FP), R8
+TEXT ·int8AVXVNNI3x16g16(SB), NOSPLIT, $0-120
+tile:
+	MOVQ  blocks+8(FP), AX
+	MOVQ  quants+48(FP), CX
+	MOVQ  scales+64(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  aStride+24(FP), SI
+	MOVQ  aScale+32(FP), DI
+	MOVQ  aScaleStride+40(FP), R8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -4401,13 +4657,13 @@ loop:
 	ADDQ         $+256, DX
 	DECQ         AX
 	JNZ          loop
-	MOVQ         cols+72(FP), AX
+	MOVQ         cols+80(FP), AX
 	LEAQ         masks<>+0(SB), CX
 	SHLQ         $0x02, AX
 	SUBQ         AX, CX
 	VMOVDQU      64(CX), Y6
 	VMOVDQU      96(CX), Y7
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+88(FP), AX
 	TESTQ        AX, AX
 	JZ           add
 	VMASKMOVPS   (AX), Y6, Y8
@@ -4420,9 +4676,9 @@ loop:
 	VADDPS       Y8, Y5, Y5
 
 add:
-	MOVQ       dst+88(FP), AX
-	MOVQ       dstStride+96(FP), CX
-	MOVQ       add+104(FP), DX
+	MOVQ       dst+96(FP), AX
+	MOVQ       dstStride+104(FP), CX
+	MOVQ       add+112(FP), DX
 	TESTQ      DX, DX
 	JZ         store
 	VMASKMOVPS (AX), Y6, Y8
@@ -4445,5 +4701,19 @@ store:
 	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
 	VMASKMOVPS Y4, Y6, (AX)(CX*2)
 	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	DECQ       tiles+0(FP)
+	JZ         end
+	MOVQ       aStride+24(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, a+16(FP)
+	MOVQ       aScaleStride+40(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, aScale+32(FP)
+	MOVQ       dstStride+104(FP), AX
+	IMUL3Q     $0x03, AX, AX
+	ADDQ       AX, dst+96(FP)
+	JMP        tile
+
+end:
 	VZEROUPPER
 	RET

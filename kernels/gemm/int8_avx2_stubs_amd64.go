@@ -4,92 +4,92 @@
 
 package gemm
 
-// int8AVX2Narrow1x16g32 computes a tile of 1 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow1x16g32 computes tiles of 1 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Narrow2x16g32 computes a tile of 2 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow2x16g32 computes tiles of 2 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Narrow3x16g32 computes a tile of 3 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow3x16g32 computes tiles of 3 rows and up to 16 columns of weights in groups of 32 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Narrow1x16g16 computes a tile of 1 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow1x16g16 computes tiles of 1 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Narrow2x16g16 computes a tile of 2 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow2x16g16 computes tiles of 2 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Narrow3x16g16 computes a tile of 3 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
+// int8AVX2Narrow3x16g16 computes tiles of 3 rows and up to 16 columns of weights in groups of 16 with AVX2, where quants are within ±64. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Narrow3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Narrow3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide1x16g32 computes a tile of 1 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide1x16g32 computes tiles of 1 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide2x16g32 computes a tile of 2 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide2x16g32 computes tiles of 2 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide3x16g32 computes a tile of 3 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide3x16g32 computes tiles of 3 rows and up to 16 columns of weights in groups of 32 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide1x16g16 computes a tile of 1 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide1x16g16 computes tiles of 1 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide2x16g16 computes a tile of 2 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide2x16g16 computes tiles of 2 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVX2Wide3x16g16 computes a tile of 3 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
+// int8AVX2Wide3x16g16 computes tiles of 3 rows and up to 16 columns of weights in groups of 16 with AVX2. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVX2Wide3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVX2Wide3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI1x16g32 computes a tile of 1 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI1x16g32 computes tiles of 1 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI2x16g32 computes a tile of 2 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI2x16g32 computes tiles of 2 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI3x16g32 computes a tile of 3 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI3x16g32 computes tiles of 3 rows and up to 16 columns of weights in groups of 32 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI1x16g16 computes a tile of 1 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI1x16g16 computes tiles of 1 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI2x16g16 computes a tile of 2 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI2x16g16 computes tiles of 2 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8AVXVNNI3x16g16 computes a tile of 3 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
+// int8AVXVNNI3x16g16 computes tiles of 3 rows and up to 16 columns of weights in groups of 16 with AVX-VNNI. It makes no use of quantsNext and scalesNext.
 //
 //go:noescape
-func int8AVXVNNI3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8AVXVNNI3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)

@@ -4,122 +4,122 @@
 
 package gemm
 
-// int8VNNI1x16g32 computes a tile of 1 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI1x16g32 computes tiles of 1 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI1x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI1x32g32 computes a tile of 1 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI1x32g32 computes tiles of 1 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI1x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI1x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI2x16g32 computes a tile of 2 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI2x16g32 computes tiles of 2 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI2x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI2x32g32 computes a tile of 2 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI2x32g32 computes tiles of 2 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI2x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI2x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI3x16g32 computes a tile of 3 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI3x16g32 computes tiles of 3 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI3x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI3x32g32 computes a tile of 3 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI3x32g32 computes tiles of 3 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI3x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI3x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI4x16g32 computes a tile of 4 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI4x16g32 computes tiles of 4 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI4x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI4x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI4x32g32 computes a tile of 4 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI4x32g32 computes tiles of 4 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI4x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI4x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI5x16g32 computes a tile of 5 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI5x16g32 computes tiles of 5 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI5x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI5x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI5x32g32 computes a tile of 5 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI5x32g32 computes tiles of 5 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI5x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI5x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI6x16g32 computes a tile of 6 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI6x16g32 computes tiles of 6 rows and up to 16 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI6x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI6x16g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI6x32g32 computes a tile of 6 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
+// int8VNNI6x32g32 computes tiles of 6 rows and up to 32 columns of weights in groups of 32 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI6x32g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI6x32g32(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI1x16g16 computes a tile of 1 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI1x16g16 computes tiles of 1 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI1x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI1x32g16 computes a tile of 1 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI1x32g16 computes tiles of 1 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI1x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI1x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI2x16g16 computes a tile of 2 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI2x16g16 computes tiles of 2 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI2x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI2x32g16 computes a tile of 2 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI2x32g16 computes tiles of 2 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI2x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI2x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI3x16g16 computes a tile of 3 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI3x16g16 computes tiles of 3 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI3x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI3x32g16 computes a tile of 3 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI3x32g16 computes tiles of 3 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI3x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI3x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI4x16g16 computes a tile of 4 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI4x16g16 computes tiles of 4 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI4x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI4x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI4x32g16 computes a tile of 4 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI4x32g16 computes tiles of 4 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI4x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI4x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI5x16g16 computes a tile of 5 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI5x16g16 computes tiles of 5 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI5x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI5x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI5x32g16 computes a tile of 5 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI5x32g16 computes tiles of 5 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI5x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI5x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI6x16g16 computes a tile of 6 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI6x16g16 computes tiles of 6 rows and up to 16 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI6x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI6x16g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
 
-// int8VNNI6x32g16 computes a tile of 6 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
+// int8VNNI6x32g16 computes tiles of 6 rows and up to 32 columns of weights in groups of 16 with AVX-512 VNNI.
 //
 //go:noescape
-func int8VNNI6x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)
+func int8VNNI6x32g16(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias *float32, dst *float32, dstStride int, add int)

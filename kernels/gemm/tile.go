@@ -23,10 +23,10 @@ import (
 // bytes behind the first.
 type tile = func(k int, x *float32, xStride int, panel *float32, next int, cols int, bias, dst *float32, dstStride, add int)
 
-// An int8Tile is a tile of addQuantized, whose inputs are whole blocks, at
+// An int8Tile is tiles of addQuantized, one below the other, at least one, whose inputs are whole blocks, at
 // least one. The second panel begins quantsNext and scalesNext bytes behind the
 // first.
-type int8Tile = func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
+type int8Tile = func(tiles, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
 	quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)
 
 // A kernel is the functions of one path.
@@ -117,14 +117,17 @@ func (t *int8Tiles) addQuantized(out View, a *Activations, top int, m *Quantized
 	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
 	panels := (out.Cols + panelCols - 1) / panelCols
 	quants, scales := &m.quants[panel*m.inputs*panelCols], &m.scales[panel*groups*2*panelCols]
-	// Tiles of about equal height.
-	count := (out.Rows + t.rows - 1) / t.rows
-	for c := range count {
-		from, to := c*out.Rows/count, (c+1)*out.Rows/count
-		t.tiles[to-from-1][panels-1](blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
+	run := func(from, tiles, rows int) {
+		if tiles == 0 || rows == 0 {
+			return
+		}
+		t.tiles[rows-1][panels-1](tiles, blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
 			quants, m.inputs*panelCols, scales, 4*groups*2*panelCols,
 			out.Cols, nil, &out.Data[from*out.Stride], 4*out.Stride, 1)
 	}
+	full := out.Rows / t.rows
+	run(0, full, t.rows)
+	run(full*t.rows, 1, out.Rows%t.rows)
 }
 
 func first(s []float32) *float32 {

@@ -33,6 +33,7 @@ type kernel struct {
 	advance       func(steps int)            // moves the panels on
 	x             rowPointers
 	acc           [][]VecVirtual
+	again         func() // nil or begins the next tile, if there is one
 }
 
 // product is the loop over k, four at a time and then one by one.
@@ -115,6 +116,9 @@ func (t *kernel) epilogue(load func(from Mem, i int, to VecVirtual), store func(
 		for i := range t.vectors {
 			store(t.acc[r][i], i, dst.at(r, i*t.width))
 		}
+	}
+	if t.again != nil {
+		t.again()
 	}
 	VZEROUPPER()
 	RET()

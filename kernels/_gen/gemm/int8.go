@@ -24,7 +24,10 @@ import (
 // Activations are unsigned, 128 more than what they stand for, and weights signed:
 // that is what the instructions multiply. The sum of four products is a step of
 // its own for each instruction set.
-const int8Signature = "func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)"
+//
+// A call computes as many such tiles as it is asked for, one below the other: on
+// the way from one to the next, pointers that move are kept in the arguments.
+const int8Signature = "func(tiles int, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)"
 
 const (
 	blockInputs = 32 // of a scale of activations
@@ -78,6 +81,27 @@ func (t *int8Kernel) product(blocks Register) {
 	JNZ(LabelRef("loop"))
 }
 
+// nextTile moves the pointers that differ from tile to tile, in the arguments,
+// and goes back to the beginning of the function if there is another one.
+func nextTile(rows int) {
+	argument := func(name string) Mem {
+		b, err := Param(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return b.Addr
+	}
+	DECQ(argument("tiles"))
+	JZ(LabelRef("end"))
+	for _, pointer := range []string{"a", "aScale", "dst"} {
+		step := Load(Param(pointer+"Stride"), GP64())
+		IMUL3Q(Imm(uint64(rows)), step, step)
+		ADDQ(step, argument(pointer))
+	}
+	JMP(LabelRef("tile"))
+	Label("end")
+}
+
 // registers returns one for each vector of columns, grid for each row of them.
 func (t *int8Kernel) registers() []VecVirtual {
 	v := make([]VecVirtual, t.vectors)
@@ -128,11 +152,13 @@ func int8AVX512(rows, panels, group int) {
 	name := fmt.Sprintf("int8VNNI%dx%dg%d", rows, panels*16, group)
 	TEXT(name, NOSPLIT, int8Signature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s computes a tile of %d rows and up to %d columns of weights in groups of %d with AVX-512 VNNI.", name, rows, panels*16, group))
+	Doc(fmt.Sprintf("%s computes tiles of %d rows and up to %d columns of weights in groups of %d with AVX-512 VNNI.", name, rows, panels*16, group))
+	Label("tile")
 	blocks := Load(Param("blocks"), GP64())
 	t := int8Kernel{
 		kernel: kernel{
 			rows: rows, vectors: panels, width: 64,
+			again:    func() { nextTile(rows) },
 			register: ZMM,
 			zero:     func(v VecVirtual) { VPXORD(v, v, v) },
 		},

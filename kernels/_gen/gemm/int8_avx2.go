@@ -43,13 +43,15 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 	name := fmt.Sprintf("int8%s%dx16g%d", way.name(), rows, group)
 	TEXT(name, NOSPLIT, int8Signature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s computes a tile of %d rows and up to 16 columns of weights in groups of %d with %s. It makes no use of quantsNext and scalesNext.",
+	Doc(fmt.Sprintf("%s computes tiles of %d rows and up to 16 columns of weights in groups of %d with %s. It makes no use of quantsNext and scalesNext.",
 		name, rows, group, way.doc()))
+	Label("tile")
 	blocks := Load(Param("blocks"), GP64())
 	quants, scales := Load(Param("quants"), GP64()), Load(Param("scales"), GP64())
 	t := int8Kernel{
 		kernel: kernel{
 			rows: rows, vectors: 2, width: 32,
+			again:    func() { nextTile(rows) },
 			register: YMM,
 			zero:     func(v VecVirtual) { VPXOR(v, v, v) },
 		},
