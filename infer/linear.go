@@ -92,6 +92,9 @@ func (l *loader) linear(inputs int, parts ...part) *linear {
 			p.bias = biases(sources[:n])
 		}
 		lin.products = append(lin.products, p)
+		for _, s := range sources[:n] {
+			l.file.DontNeed(s.tensor, 0, s.tensor.Rows()) // its numbers are in the panels now
+		}
 		sources, left = sources[n:], p.right
 	}
 	return &lin

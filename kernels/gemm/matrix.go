@@ -100,7 +100,10 @@ func (m *Matrix) PackColumns(w View) {
 func (m *Matrix) resize(outputs, inputs int) {
 	m.outputs, m.inputs = outputs, inputs
 	size := m.panelCount() * inputs * panelCols
-	m.panels = slices.Grow(m.panels[:0], size)[:size]
+	if size > cap(m.panels) {
+		m.panels = make([]float32, size) // memory that is new need not be cleared, as slices.Grow would
+	}
+	m.panels = m.panels[:size]
 	if last := m.panelCount() - 1; last >= 0 && m.width(last) < panelCols {
 		clear(m.panel(last))
 	}
