@@ -37,6 +37,9 @@ type Activations struct {
 type outliers struct {
 	index [2]int32
 	value [2]float32
+	// What finds their weights in a panel: the offset of the four inputs around
+	// each, and how far its byte is from the highest of the four, in bits.
+	four, shift [2]int32
 }
 
 // Resize prepares a for the given number of rows, which are to be multiplied by
@@ -98,6 +101,9 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 	if out.index[0] > out.index[1] {
 		out.index[0], out.index[1] = out.index[1], out.index[0]
 		out.value[0], out.value[1] = out.value[1], out.value[0]
+	}
+	for slot, at := range out.index {
+		out.four[slot], out.shift[slot] = at&^3*panelCols, (3-at&3)*8
 	}
 	a.outliers[r] = out
 }

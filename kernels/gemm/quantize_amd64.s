@@ -460,7 +460,7 @@ DATA quantizeLanes<>+28(SB)/4, $0x00000007
 GLOBL quantizeLanes<>(SB), RODATA|NOPTR, $32
 
 // func outliersAVX512x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·outliersAVX512x16(SB), NOSPLIT, $0-96
 	MOVQ      quants+16(FP), AX
 	MOVQ      scales+32(FP), CX
@@ -482,65 +482,40 @@ TEXT ·outliersAVX512x16(SB), NOSPLIT, $0-96
 	VMOVUPS.Z (R10), K1, Z0
 
 unbiased:
-	MOVQ $-1, R10
-	MOVQ $-1, R11
-
 loop:
-	MOVLQSX   (BX), R12
-	CMPQ      R12, R10
-	JEQ       same0
-	MOVQ      R12, R10
-	MOVQ      R12, R13
-	NOTQ      R13
-	ANDQ      $0x03, R13
-	SHLQ      $0x03, R13
-	MOVQ      R13, X3
-	MOVQ      R12, R13
-	ANDQ      $-4, R13
-	SHLQ      $0x04, R13
-	VMOVUPS   (AX)(R13*1), Z1
-	VPSLLD    X3, Z1, Z1
-	VPSRAD    $0x18, Z1, Z1
-	VCVTDQ2PS Z1, Z1
-	SHRXQ     SI, R12, R12
-	SHLQ      $0x07, R12
-	VMULPS    (CX)(R12*1), Z1, Z1
-
-same0:
-	MOVLQSX   4(BX), R12
-	CMPQ      R12, R11
-	JEQ       same1
-	MOVQ      R12, R11
-	MOVQ      R12, R13
-	NOTQ      R13
-	ANDQ      $0x03, R13
-	SHLQ      $0x03, R13
-	MOVQ      R13, X3
-	MOVQ      R12, R13
-	ANDQ      $-4, R13
-	SHLQ      $0x04, R13
-	VMOVUPS   (AX)(R13*1), Z2
-	VPSLLD    X3, Z2, Z2
+	MOVLQSX   (BX), R11
+	SHRXQ     SI, R11, R11
+	SHLQ      $0x07, R11
+	MOVLQSX   16(BX), R10
+	VMOVD     24(BX), X1
+	VMOVUPS   (AX)(R10*1), Z2
+	VPSLLD    X1, Z2, Z2
 	VPSRAD    $0x18, Z2, Z2
 	VCVTDQ2PS Z2, Z2
-	SHRXQ     SI, R12, R12
-	SHLQ      $0x07, R12
-	VMULPS    (CX)(R12*1), Z2, Z2
-
-same1:
-	VMOVAPS   Z0, Z3
+	VMULPS    (CX)(R11*1), Z2, Z2
+	MOVLQSX   4(BX), R11
+	SHRXQ     SI, R11, R11
+	SHLQ      $0x07, R11
+	MOVLQSX   20(BX), R10
+	VMOVD     28(BX), X1
+	VMOVUPS   (AX)(R10*1), Z3
+	VPSLLD    X1, Z3, Z3
+	VPSRAD    $0x18, Z3, Z3
+	VCVTDQ2PS Z3, Z3
+	VMULPS    (CX)(R11*1), Z3, Z3
+	VMOVAPS   Z0, Z1
 	TESTQ     R9, R9
 	JZ        products
 	VMOVUPS.Z (DI), K1, Z4
-	VADDPS    Z4, Z3, Z3
+	VADDPS    Z4, Z1, Z1
 
 products:
 	VBROADCASTSS 8(BX), Z4
-	VFMADD231PS  Z1, Z4, Z3
-	VBROADCASTSS 12(BX), Z4
-	VFMADD231PS  Z2, Z4, Z3
-	VMOVUPS      Z3, K1, (DI)
-	ADDQ         $0x10, BX
+	VFMADD231PS  Z2, Z4, Z1
+	VBROADCASTSS 12(BX), Z2
+	VFMADD231PS  Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         $0x20, BX
 	ADDQ         R8, DI
 	DECQ         DX
 	JNZ          loop
@@ -548,7 +523,7 @@ products:
 	RET
 
 // func outliersAVX512x32(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·outliersAVX512x32(SB), NOSPLIT, $0-96
 	MOVQ      quants+16(FP), AX
 	MOVQ      scales+32(FP), CX
@@ -578,81 +553,56 @@ TEXT ·outliersAVX512x32(SB), NOSPLIT, $0-96
 	VMOVUPS.Z 64(R12), K2, Z1
 
 unbiased:
-	MOVQ $-1, R12
-	MOVQ $-1, R13
-
 loop:
-	MOVLQSX   (DI), R14
-	CMPQ      R14, R12
-	JEQ       same0
-	MOVQ      R14, R12
-	MOVQ      R14, R15
-	NOTQ      R15
-	ANDQ      $0x03, R15
-	SHLQ      $0x03, R15
-	MOVQ      R15, X6
-	MOVQ      R14, R15
-	ANDQ      $-4, R15
-	SHLQ      $0x04, R15
-	VMOVUPS   (AX)(R15*1), Z2
-	VPSLLD    X6, Z2, Z2
-	VPSRAD    $0x18, Z2, Z2
-	VCVTDQ2PS Z2, Z2
-	VMOVUPS   (DX)(R15*1), Z3
-	VPSLLD    X6, Z3, Z3
+	MOVLQSX   (DI), R13
+	SHRXQ     R8, R13, R13
+	SHLQ      $0x07, R13
+	MOVLQSX   16(DI), R12
+	VMOVD     24(DI), X2
+	VMOVUPS   (AX)(R12*1), Z3
+	VPSLLD    X2, Z3, Z3
 	VPSRAD    $0x18, Z3, Z3
 	VCVTDQ2PS Z3, Z3
-	SHRXQ     R8, R14, R14
-	SHLQ      $0x07, R14
-	VMULPS    (CX)(R14*1), Z2, Z2
-	VMULPS    (BX)(R14*1), Z3, Z3
-
-same0:
-	MOVLQSX   4(DI), R14
-	CMPQ      R14, R13
-	JEQ       same1
-	MOVQ      R14, R13
-	MOVQ      R14, R15
-	NOTQ      R15
-	ANDQ      $0x03, R15
-	SHLQ      $0x03, R15
-	MOVQ      R15, X6
-	MOVQ      R14, R15
-	ANDQ      $-4, R15
-	SHLQ      $0x04, R15
-	VMOVUPS   (AX)(R15*1), Z4
-	VPSLLD    X6, Z4, Z4
+	VMULPS    (CX)(R13*1), Z3, Z3
+	VMOVUPS   (DX)(R12*1), Z4
+	VPSLLD    X2, Z4, Z4
 	VPSRAD    $0x18, Z4, Z4
 	VCVTDQ2PS Z4, Z4
-	VMOVUPS   (DX)(R15*1), Z5
-	VPSLLD    X6, Z5, Z5
+	VMULPS    (BX)(R13*1), Z4, Z4
+	MOVLQSX   4(DI), R13
+	SHRXQ     R8, R13, R13
+	SHLQ      $0x07, R13
+	MOVLQSX   20(DI), R12
+	VMOVD     28(DI), X2
+	VMOVUPS   (AX)(R12*1), Z5
+	VPSLLD    X2, Z5, Z5
 	VPSRAD    $0x18, Z5, Z5
 	VCVTDQ2PS Z5, Z5
-	SHRXQ     R8, R14, R14
-	SHLQ      $0x07, R14
-	VMULPS    (CX)(R14*1), Z4, Z4
-	VMULPS    (BX)(R14*1), Z5, Z5
-
-same1:
-	VMOVAPS   Z0, Z6
+	VMULPS    (CX)(R13*1), Z5, Z5
+	VMOVUPS   (DX)(R12*1), Z6
+	VPSLLD    X2, Z6, Z6
+	VPSRAD    $0x18, Z6, Z6
+	VCVTDQ2PS Z6, Z6
+	VMULPS    (BX)(R13*1), Z6, Z6
+	VMOVAPS   Z0, Z2
 	VMOVAPS   Z1, Z7
 	TESTQ     R11, R11
 	JZ        products
 	VMOVUPS.Z (R9), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z2, Z2
 	VMOVUPS.Z 64(R9), K2, Z8
 	VADDPS    Z8, Z7, Z7
 
 products:
 	VBROADCASTSS 8(DI), Z8
-	VFMADD231PS  Z2, Z8, Z6
-	VFMADD231PS  Z3, Z8, Z7
-	VBROADCASTSS 12(DI), Z8
-	VFMADD231PS  Z4, Z8, Z6
-	VFMADD231PS  Z5, Z8, Z7
-	VMOVUPS      Z6, K1, (R9)
+	VFMADD231PS  Z3, Z8, Z2
+	VFMADD231PS  Z4, Z8, Z7
+	VBROADCASTSS 12(DI), Z3
+	VFMADD231PS  Z5, Z3, Z2
+	VFMADD231PS  Z6, Z3, Z7
+	VMOVUPS      Z2, K1, (R9)
 	VMOVUPS      Z7, K2, 64(R9)
-	ADDQ         $0x10, DI
+	ADDQ         $0x20, DI
 	ADDQ         R10, R9
 	DECQ         SI
 	JNZ          loop
@@ -694,7 +644,7 @@ DATA masks<>+124(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $128
 
 // func outliersAVX2x16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
-// Requires: AVX, AVX2, BMI2, FMA3, SSE2
+// Requires: AVX, AVX2, BMI2, FMA3
 TEXT ·outliersAVX2x16(SB), NOSPLIT, $0-96
 	MOVQ       quants+16(FP), AX
 	MOVQ       scales+32(FP), CX
@@ -719,81 +669,56 @@ TEXT ·outliersAVX2x16(SB), NOSPLIT, $0-96
 	VMASKMOVPS 32(R10), Y1, Y3
 
 unbiased:
-	MOVQ $-1, R10
-	MOVQ $-1, R11
-
 loop:
-	MOVLQSX   (BX), R12
-	CMPQ      R12, R10
-	JEQ       same0
-	MOVQ      R12, R10
-	MOVQ      R12, R13
-	NOTQ      R13
-	ANDQ      $0x03, R13
-	SHLQ      $0x03, R13
-	MOVQ      R13, X8
-	MOVQ      R12, R13
-	ANDQ      $-4, R13
-	SHLQ      $0x04, R13
-	VMOVUPS   (AX)(R13*1), Y4
-	VPSLLD    X8, Y4, Y4
-	VPSRAD    $0x18, Y4, Y4
-	VCVTDQ2PS Y4, Y4
-	VMOVUPS   32(AX)(R13*1), Y5
-	VPSLLD    X8, Y5, Y5
-	VPSRAD    $0x18, Y5, Y5
-	VCVTDQ2PS Y5, Y5
-	SHRXQ     SI, R12, R12
-	SHLQ      $0x07, R12
-	VMULPS    (CX)(R12*1), Y4, Y4
-	VMULPS    32(CX)(R12*1), Y5, Y5
-
-same0:
-	MOVLQSX   4(BX), R12
-	CMPQ      R12, R11
-	JEQ       same1
-	MOVQ      R12, R11
-	MOVQ      R12, R13
-	NOTQ      R13
-	ANDQ      $0x03, R13
-	SHLQ      $0x03, R13
-	MOVQ      R13, X8
-	MOVQ      R12, R13
-	ANDQ      $-4, R13
-	SHLQ      $0x04, R13
-	VMOVUPS   (AX)(R13*1), Y6
-	VPSLLD    X8, Y6, Y6
-	VPSRAD    $0x18, Y6, Y6
-	VCVTDQ2PS Y6, Y6
-	VMOVUPS   32(AX)(R13*1), Y7
-	VPSLLD    X8, Y7, Y7
-	VPSRAD    $0x18, Y7, Y7
-	VCVTDQ2PS Y7, Y7
-	SHRXQ     SI, R12, R12
-	SHLQ      $0x07, R12
-	VMULPS    (CX)(R12*1), Y6, Y6
-	VMULPS    32(CX)(R12*1), Y7, Y7
-
-same1:
-	VMOVAPS    Y2, Y8
+	MOVLQSX    (BX), R11
+	SHRXQ      SI, R11, R11
+	SHLQ       $0x07, R11
+	MOVLQSX    16(BX), R10
+	VMOVD      24(BX), X4
+	VMOVUPS    (AX)(R10*1), Y5
+	VPSLLD     X4, Y5, Y5
+	VPSRAD     $0x18, Y5, Y5
+	VCVTDQ2PS  Y5, Y5
+	VMULPS     (CX)(R11*1), Y5, Y5
+	VMOVUPS    32(AX)(R10*1), Y6
+	VPSLLD     X4, Y6, Y6
+	VPSRAD     $0x18, Y6, Y6
+	VCVTDQ2PS  Y6, Y6
+	VMULPS     32(CX)(R11*1), Y6, Y6
+	MOVLQSX    4(BX), R11
+	SHRXQ      SI, R11, R11
+	SHLQ       $0x07, R11
+	MOVLQSX    20(BX), R10
+	VMOVD      28(BX), X4
+	VMOVUPS    (AX)(R10*1), Y7
+	VPSLLD     X4, Y7, Y7
+	VPSRAD     $0x18, Y7, Y7
+	VCVTDQ2PS  Y7, Y7
+	VMULPS     (CX)(R11*1), Y7, Y7
+	VMOVUPS    32(AX)(R10*1), Y8
+	VPSLLD     X4, Y8, Y8
+	VPSRAD     $0x18, Y8, Y8
+	VCVTDQ2PS  Y8, Y8
+	VMULPS     32(CX)(R11*1), Y8, Y8
+	VMOVAPS    Y2, Y4
 	VMOVAPS    Y3, Y9
 	TESTQ      R9, R9
 	JZ         products
 	VMASKMOVPS (DI), Y0, Y10
-	VADDPS     Y10, Y8, Y8
+	VADDPS     Y10, Y4, Y4
 	VMASKMOVPS 32(DI), Y1, Y10
 	VADDPS     Y10, Y9, Y9
 
 products:
 	VBROADCASTSS 8(BX), Y10
-	VFMADD231PS  Y4, Y10, Y8
-	VFMADD231PS  Y5, Y10, Y9
-	VBROADCASTSS 12(BX), Y10
-	VFMADD231PS  Y6, Y10, Y8
-	VFMADD231PS  Y7, Y10, Y9
-	VMASKMOVPS   Y8, Y0, (DI)
+	VFMADD231PS  Y5, Y10, Y4
+	VFMADD231PS  Y6, Y10, Y9
+	VBROADCASTSS 12(BX), Y5
+	VFMADD231PS  Y7, Y5, Y4
+	VFMADD231PS  Y8, Y5, Y9
+	VMASKMOVPS   Y4, Y0, (DI)
 	VMASKMOVPS   Y9, Y1, 32(DI)
-	ADDQ         $0x10, BX
+	ADDQ         $0x20, BX
 	ADDQ         R8, DI
 	DECQ         DX
 	JNZ          loop

@@ -18,8 +18,8 @@ import (
 //	        sum += value * w                             one fused multiply-add
 //	    dst[r][columns < cols] = sum
 //
-// The outliers of neighbouring rows are at the same inputs most of the time, so
-// w stays in registers until the index changes.
+// The quant of an input is one of the four bytes of a column: it is shifted to
+// the highest, and back with its sign.
 const outliersSignature = "func(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias, dst *float32, dstStride, add int)"
 
 // outlierKernel is one shape of that function.
@@ -52,41 +52,23 @@ func (t *outlierKernel) body() {
 		t.load(Mem{Base: b, Disp: i * t.width}, i, v)
 	}
 	Label("unbiased")
-	weights := [2][]VecVirtual{registers(), registers()}
-	current := [2]Register{GP64(), GP64()}
-	for _, c := range current {
-		MOVQ(I64(-1), c)
-	}
 	Label("loop")
-	for slot, w := range weights {
-		same := fmt.Sprintf("same%d", slot)
-		index := GP64()
-		MOVLQSX(Mem{Base: list, Disp: 4 * slot}, index)
-		CMPQ(index, current[slot])
-		JEQ(LabelRef(same))
-		MOVQ(index, current[slot])
-		at, bits, count := GP64(), GP64(), XMM()
-		MOVQ(index, bits)
-		NOTQ(bits)
-		ANDQ(Imm(3), bits)
-		SHLQ(Imm(3), bits) // to the highest byte of the four
-		MOVQ(bits, count)
-		MOVQ(index, at)
-		ANDQ(I8(-4), at)
-		SHLQ(Imm(4), at) // four inputs of a panel are 64 bytes
-		for i, v := range w {
-			VMOVUPS(t.quants(i, at), v)
+	var weights [2][]VecVirtual
+	for slot := range weights {
+		four, group, count := GP64(), GP64(), XMM()
+		MOVLQSX(Mem{Base: list, Disp: 4 * slot}, group)
+		SHRXQ(shift, group, group)
+		SHLQ(Imm(7), group)
+		MOVLQSX(Mem{Base: list, Disp: 16 + 4*slot}, four)
+		VMOVD(Mem{Base: list, Disp: 24 + 4*slot}, count)
+		weights[slot] = registers()
+		for i, v := range weights[slot] {
+			VMOVUPS(t.quants(i, four), v)
 			VPSLLD(count, v, v)
 			VPSRAD(Imm(24), v, v)
 			VCVTDQ2PS(v, v)
-		}
-		group := GP64()
-		SHRXQ(shift, index, group)
-		SHLQ(Imm(7), group)
-		for i, v := range w {
 			VMULPS(t.scales(i, group), v, v)
 		}
-		Label(same)
 	}
 	sums := registers()
 	for i, v := range sums {
@@ -110,7 +92,7 @@ func (t *outlierKernel) body() {
 	for i, v := range sums {
 		t.store(v, i, Mem{Base: dst, Disp: i * t.width})
 	}
-	ADDQ(Imm(16), list)
+	ADDQ(Imm(32), list)
 	ADDQ(stride, dst)
 	DECQ(rows)
 	JNZ(LabelRef("loop"))
