@@ -20,17 +20,22 @@ func plan(lengths []int, workers int) (groups [][]int, apart bool) {
 	}
 	// Long texts first, so that the last groups to begin are short.
 	slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
-	// Small enough for a few groups to each worker.
-	size := min(groupTokens, total/(4*workers))
+	// As many groups for each worker, a few at least, of about as many tokens.
+	left := workers * max(4, (total+workers*groupTokens-1)/(workers*groupTokens))
 	loads := make([]int, workers) // when each takes the next group as soon as it is free
-	for len(order) > 0 {
+	for rest := total; len(order) > 0; left = max(1, left-1) {
 		n, tokens := 1, lengths[order[0]]
-		for n < len(order) && tokens+lengths[order[n]] <= size {
-			tokens += lengths[order[n]]
+		for n < len(order) {
+			next := lengths[order[n]]
+			if tokens+next > groupTokens || tokens+next/2 > rest/left {
+				break
+			}
+			tokens += next
 			n++
 		}
 		groups = append(groups, order[:n])
 		order = order[n:]
+		rest -= tokens
 		next := slices.Index(loads, slices.Min(loads))
 		loads[next] += tokens
 	}
