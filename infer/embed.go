@@ -111,7 +111,9 @@ func (m *Model) eachGroup(lengths []int, observe Observer, embed func(s *session
 	if apart {
 		outer = m.pool
 	} else {
-		inner = m.pool
+		var end func()
+		inner, end = m.pool.Awake()
+		defer end()
 	}
 	return outer.Try(len(groups), func(_, i int) error {
 		s, _ := m.sessions.Get().(*session)
