@@ -43,3 +43,9 @@ func int8Of() func(group int, narrow bool) *int8Tiles {
 	}
 	return plainInt8.of
 }
+
+// outliersNEONx16 adds the products of outliers to up to 16 columns. It makes no
+// use of quantsNext and scalesNext.
+//
+//go:noescape
+func outliersNEONx16(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias, dst *float32, dstStride, add int)
