@@ -32,6 +32,8 @@ func kernelOf(p cpu.Path) kernel {
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
 			{tileNEON1x16}, {tileNEON2x16}, {tileNEON3x16}, {tileNEON4x16}, {tileNEON5x16}, {tileNEON6x16},
 		}
+		k.peaks, k.quantize = peaksRowNEON, quantizeRowNEON
+		k.int8, k.outliers = int8Of(), [2]outliersFunc{outliersNEONx16, nil}
 	}
 	return k
 }
