@@ -162,7 +162,7 @@ products:
 	COPY(R12, R7, copyBack)
 
 next:
-	ADD  $16, R1
+	ADD  $32, R1
 	ADD  R8, R7
 	SUBS $1, R0, R0
 	BNE  loop
