@@ -27,6 +27,7 @@ type Activations struct {
 	rows, inputs int
 	group        int        // of the sums; 0 for none
 	quants       []byte     // (rows, inputs), 128 in place of the outliers
+	peaks        []float32  // (rows, blocks): the largest magnitudes but the outliers
 	scales       []float32  // (rows, blocks)
 	outliers     []outliers // (rows)
 	sums         []float32  // (rows, groups): Σ x
@@ -51,6 +52,7 @@ func (a *Activations) Resize(rows int, m *Quantized) {
 	}
 	a.quants = resized(a.quants, rows*a.inputs)
 	a.scales = resized(a.scales, rows*a.inputs/blockInputs)
+	a.peaks = resized(a.peaks, len(a.scales))
 	a.outliers = resized(a.outliers, rows)
 	a.sums = resized(a.sums, rows*a.groups())
 }
@@ -77,19 +79,19 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 		panic(fmt.Sprintf("gemm: %d activations for row %d of %d x %d", len(x), r, a.rows, a.inputs))
 	}
 	blocks, groups := a.inputs/blockInputs, a.groups()
-	scales := a.scales[r*blocks : (r+1)*blocks] // at first the peaks
-	active.peaks(scales, x)
+	peaks := a.peaks[r*blocks : (r+1)*blocks]
+	active.peaks(peaks, x)
 	var out outliers
 	for slot := range out.index {
-		at := largest(x, scales)
+		at := largest(x, peaks)
 		out.index[slot], out.value[slot] = int32(at), x[at]
 		x[at] = 0
 		b := at / blockInputs
-		if peak := scales[b]; peak == peak {
-			scales[b] = peakOf(x[b*blockInputs : (b+1)*blockInputs])
+		if peak := peaks[b]; peak == peak {
+			peaks[b] = peakOf(x[b*blockInputs : (b+1)*blockInputs])
 		}
 	}
-	active.quantize(a.quants[r*a.inputs:(r+1)*a.inputs], scales, a.sums[r*groups:(r+1)*groups], a.group, x)
+	active.quantize(a.quants[r*a.inputs:(r+1)*a.inputs], peaks, a.scales[r*blocks:(r+1)*blocks], a.sums[r*groups:(r+1)*groups], a.group, x)
 	// In the opposite order, as both may be at one place in a row of NaN.
 	for slot := 1; slot >= 0; slot-- {
 		at := out.index[slot]
@@ -153,10 +155,10 @@ const (
 )
 
 // quantizeBlocks is the specification of what kernels do: each operation is
-// rounded to float32. scales are the peaks of the blocks at first.
-func quantizeBlocks(q []byte, scales, sums []float32, group int, x []float32) {
+// rounded to float32.
+func quantizeBlocks(q []byte, peaks, scales, sums []float32, group int, x []float32) {
 	for b := range scales {
-		peak := scales[b]
+		peak := peaks[b]
 		if peak < leastPeak {
 			peak = leastPeak
 		}

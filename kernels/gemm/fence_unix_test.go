@@ -92,6 +92,7 @@ func testMulQuantizedStaysInside(t *testing.T) {
 					a.Resize(rows, m)
 					a.quants = moved(t, a.quants, behind)
 					a.scales = moved(t, a.scales, behind)
+					a.peaks = moved(t, a.peaks, behind)
 					a.sums = moved(t, a.sums, behind)
 					a.outliers = moved(t, a.outliers, behind)
 					x := fenced[float32](t, shape.Inputs, behind)

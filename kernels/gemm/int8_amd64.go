@@ -98,34 +98,32 @@ func peaksInFours(f func(fours int, x, peak *float32), peaks, x []float32) {
 }
 
 func quantizeInFours(f func(fours int, x, peak *float32, a *uint8, scale, sum *float32, group int),
-	q []byte, scales, sums []float32, group int, x []float32) {
+	q []byte, peaks, scales, sums []float32, group int, x []float32) {
 	blocks := len(scales)
 	if blocks < 4 {
-		quantizeBlocks(q, scales, sums, group, x)
+		quantizeBlocks(q, peaks, scales, sums, group, x)
 		return
 	}
-	run := func(from, fours int, peaks []float32) {
+	run := func(from, fours int) {
 		var sum *float32
 		if group > 0 {
 			sum = &sums[from*(blockInputs/group)]
 		}
-		f(fours, &x[from*blockInputs], &peaks[0], &q[from*blockInputs], &scales[from], sum, group)
+		f(fours, &x[from*blockInputs], &peaks[from], &q[from*blockInputs], &scales[from], sum, group)
 	}
-	last := blocks - 4
-	peaks := [4]float32(scales[last:]) // before some of them become scales
-	run(0, blocks/4, scales)
+	run(0, blocks/4)
 	if blocks%4 > 0 {
-		run(last, 1, peaks[:])
+		run(blocks-4, 1)
 	}
 }
 
 func peaksRowAVX512(peaks, x []float32) { peaksInFours(peaksAVX512, peaks, x) }
 func peaksRowAVX2(peaks, x []float32)   { peaksInFours(peaksAVX2, peaks, x) }
 
-func quantizeRowAVX512(q []byte, scales, sums []float32, group int, x []float32) {
-	quantizeInFours(quantizeAVX512, q, scales, sums, group, x)
+func quantizeRowAVX512(q []byte, peaks, scales, sums []float32, group int, x []float32) {
+	quantizeInFours(quantizeAVX512, q, peaks, scales, sums, group, x)
 }
 
-func quantizeRowAVX2(q []byte, scales, sums []float32, group int, x []float32) {
-	quantizeInFours(quantizeAVX2, q, scales, sums, group, x)
+func quantizeRowAVX2(q []byte, peaks, scales, sums []float32, group int, x []float32) {
+	quantizeInFours(quantizeAVX2, q, peaks, scales, sums, group, x)
 }

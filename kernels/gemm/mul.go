@@ -61,6 +61,13 @@ func Mul(p *cpu.Pool, dst, x View, m *Matrix, ep Epilogue) {
 		}
 		return
 	}
+	m.mulShared(p, dst, x, ep)
+}
+
+// mulShared is the part of Mul whose arguments workers refer to, so that they
+// are moved to the heap here only.
+func (m *Matrix) mulShared(p *cpu.Pool, dst, x View, ep Epilogue) {
+	panels, width := m.panelCount(), active.panels
 	p.Each((panels+width-1)/width, func(_, i int) {
 		m.mulColumns(&active, dst, x, i*width, min((i+1)*width, panels), &ep)
 	})

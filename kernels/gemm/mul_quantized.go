@@ -43,6 +43,12 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 		}
 		return
 	}
+	m.mulShared(p, tiles, dst, a, ep)
+}
+
+// mulShared is the part of MulQuantized whose arguments workers refer to.
+func (m *Quantized) mulShared(p *cpu.Pool, tiles *int8Tiles, dst View, a *Activations, ep Epilogue) {
+	panels, width := m.panelCount(), tiles.panels
 	p.Each((panels+width-1)/width, func(_, i int) {
 		m.mulColumns(&active, tiles, dst, a, i*width, min((i+1)*width, panels), &ep)
 	})

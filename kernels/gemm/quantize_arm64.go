@@ -19,7 +19,8 @@ func peaksRowNEON(peaks, x []float32) {
 	}
 }
 
-func quantizeRowNEON(q []byte, scales, sums []float32, group int, x []float32) {
+func quantizeRowNEON(q []byte, peaks, scales, sums []float32, group int, x []float32) {
+	copy(scales, peaks)
 	if len(scales) > 0 {
 		quantizeNEON(len(scales), &x[0], &q[0], &scales[0], first(sums), group)
 	}

@@ -40,7 +40,7 @@ type kernel struct {
 
 	int8     func(group int, narrow bool) *int8Tiles // for weights of that kind
 	peaks    func(peaks, x []float32)
-	quantize func(q []byte, scales, sums []float32, group int, x []float32)
+	quantize func(q []byte, peaks, scales, sums []float32, group int, x []float32)
 	outliers [2]outliersFunc // of one and two panels; nil for plain Go
 }
 
