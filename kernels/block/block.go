@@ -81,9 +81,10 @@ func (c *Codec) CanEncode() bool { return c.encode != nil }
 func (c *Codec) Decode(dst []float32, src []byte) {
 	c.check(len(dst), len(src))
 	if n := c.elements; n > 1 {
-		var u unpacked
+		u := unpackedBlocks.Get().(*unpacked)
+		defer unpackedBlocks.Put(u)
 		for len(dst) > 0 {
-			c.quants.decode(dst[:n:n], src[:c.bytes:c.bytes], &u)
+			c.quants.decode(dst[:n:n], src[:c.bytes:c.bytes], u)
 			dst, src = dst[n:], src[c.bytes:]
 		}
 		return

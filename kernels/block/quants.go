@@ -1,6 +1,9 @@
 package block
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // A format whose elements are scale·q + offset, with a scale for each group of
 // 16 or 32 of them, is decoded through its quants: integer kernels multiply
@@ -50,6 +53,10 @@ type unpacked struct {
 	q               [superBlock]byte
 	scales, offsets [superBlock / 16]float32
 }
+
+// unpackedBlocks holds scratch memory of Decode: the compiler cannot tell that
+// formats do not keep it, and would allocate it for each row.
+var unpackedBlocks = sync.Pool{New: func() any { return new(unpacked) }}
 
 // decode computes the elements of one block. u is scratch memory.
 func (f *quantGroups) decode(dst []float32, src []byte, u *unpacked) {
