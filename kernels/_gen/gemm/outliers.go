@@ -19,7 +19,9 @@ import (
 //	    dst[r][columns < cols] = sum
 //
 // The quant of an input is one of the four bytes of a column: it is shifted to
-// the highest, and back with its sign.
+// the highest, and back with its sign. The outliers of neighbouring rows are at
+// the same inputs most of the time, so w stays in registers until the index
+// changes.
 const outliersSignature = "func(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias, dst *float32, dstStride, add int)"
 
 // outlierKernel is one shape of that function.
@@ -52,23 +54,33 @@ func (t *outlierKernel) body() {
 		t.load(Mem{Base: b, Disp: i * t.width}, i, v)
 	}
 	Label("unbiased")
+	weights := [2][]VecVirtual{registers(), registers()}
+	current := [2]Register{GP64(), GP64()}
+	for _, c := range current {
+		MOVQ(I64(-1), c)
+	}
 	Label("loop")
-	var weights [2][]VecVirtual
-	for slot := range weights {
+	for slot, w := range weights {
+		same := fmt.Sprintf("same%d", slot)
 		four, group, count := GP64(), GP64(), XMM()
 		MOVLQSX(Mem{Base: list, Disp: 4 * slot}, group)
-		SHRXQ(shift, group, group)
-		SHLQ(Imm(7), group)
+		CMPQ(group, current[slot])
+		JEQ(LabelRef(same))
+		MOVQ(group, current[slot])
 		MOVLQSX(Mem{Base: list, Disp: 16 + 4*slot}, four)
 		VMOVD(Mem{Base: list, Disp: 24 + 4*slot}, count)
-		weights[slot] = registers()
-		for i, v := range weights[slot] {
+		for i, v := range w {
 			VMOVUPS(t.quants(i, four), v)
 			VPSLLD(count, v, v)
 			VPSRAD(Imm(24), v, v)
 			VCVTDQ2PS(v, v)
+		}
+		SHRXQ(shift, group, group)
+		SHLQ(Imm(7), group)
+		for i, v := range w {
 			VMULPS(t.scales(i, group), v, v)
 		}
+		Label(same)
 	}
 	sums := registers()
 	for i, v := range sums {
