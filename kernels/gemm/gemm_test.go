@@ -173,6 +173,7 @@ func testEpilogue(t *testing.T, _ cpu.Path) {
 		for _, ep := range []Epilogue{
 			{}, {Bias: bias.Row(0)}, {Act: GELU}, {Add: true}, {Bias: bias.Row(0), Act: GELU},
 			{Bias: bias.Row(0), Add: true}, {Act: GELU, Add: true}, {Bias: bias.Row(0), Act: GELU, Add: true},
+			{Bias: bias.Row(0), Act: GELUTanh}, {Bias: bias.Row(0), Act: SiLU, Add: true},
 		} {
 			dst, check := randomView(t, rng, rows, outputs)
 			want := make([]float32, 0, rows*outputs)
@@ -185,8 +186,13 @@ func testEpilogue(t *testing.T, _ cpu.Path) {
 						v += dst.Row(i)[j]
 					}
 					one := []float32{v}
-					if ep.Act == GELU {
+					switch ep.Act {
+					case GELU:
 						vec.GELU(one)
+					case GELUTanh:
+						vec.GELUTanh(one)
+					case SiLU:
+						vec.SiLU(one)
 					}
 					want = append(want, one[0])
 				}

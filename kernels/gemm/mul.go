@@ -27,6 +27,8 @@ type Activation uint8
 const (
 	Identity Activation = iota
 	GELU                // vec.GELU
+	GELUTanh            // vec.GELUTanh
+	SiLU                // vec.SiLU
 )
 
 // Mul stores x·m, after the epilogue, in dst. x is (rows, inputs), dst is (rows,
@@ -93,10 +95,14 @@ func (m *Matrix) mulColumns(kern *kernel, dst, x View, from, to int, ep *Epilogu
 
 // activate applies the activation to a tile, which is still in the nearest cache.
 func (ep *Epilogue) activate(tile View) {
-	if ep.Act == Identity {
-		return
+	switch ep.Act {
+	case GELU:
+		vec.GELURows(tile.Data, tile.Rows, tile.Cols, tile.Stride)
+	case GELUTanh:
+		vec.GELUTanhRows(tile.Data, tile.Rows, tile.Cols, tile.Stride)
+	case SiLU:
+		vec.SiLURows(tile.Data, tile.Rows, tile.Cols, tile.Stride)
 	}
-	vec.GELURows(tile.Data, tile.Rows, tile.Cols, tile.Stride)
 }
 
 // mulTile computes out from x, whose columns are the inputs of m from skip on,
