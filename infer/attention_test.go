@@ -99,7 +99,11 @@ func TestEmbedAllocations(t *testing.T) {
 			embed(t, m, batch, nil) // buffers grow to their size
 			return testing.AllocsPerRun(5, func() { embed(t, m, batch, nil) })
 		}
-		if few, many := allocations(8), allocations(600); many > few+2 {
+		most := 2.0
+		if raceDetector {
+			most = 600 / 3 // it has sync.Pool lose a quarter of what it is given
+		}
+		if few, many := allocations(8), allocations(600); many > few+most {
 			t.Errorf("%v: %.0f allocations for 600 tokens, %.0f for 8", precision, many, few)
 		}
 	}

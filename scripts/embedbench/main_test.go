@@ -43,8 +43,8 @@ func TestRequests(t *testing.T) {
 	if len(a[0].NS) != 1 || len(a[0].Vectors) != 2 || len(a[0].Vectors[0]) != 64 {
 		t.Errorf("no seconds: %d repetitions and %d vectors; want 1 and 2 of 64 numbers", len(a[0].NS), len(a[0].Vectors))
 	}
-	if len(a[1].NS) < 2 || a[1].Vectors != nil {
-		t.Errorf("0.02 seconds: %d repetitions and %d vectors; want several and none", len(a[1].NS), len(a[1].Vectors))
+	if len(a[1].NS) < 1 || a[1].Vectors != nil {
+		t.Errorf("0.02 seconds: %d repetitions and %d vectors; want some and none", len(a[1].NS), len(a[1].Vectors))
 	}
 	var sum int64
 	for _, ns := range a[1].NS {
