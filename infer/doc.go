@@ -7,6 +7,12 @@
 // attention runs per text and head, without a mask. Every number is computed
 // from its own text alone and its sums run in a fixed order, so that a vector
 // does not depend, to the bit, on the other texts of a batch, their order or the
-// number of threads. Memory grows with the tokens of the texts that are computed
+// number of threads. Several texts are divided into groups, each of which a worker
+// takes through all layers by itself; a text alone is shared by all workers, which
+// stay awake between the many short loops that this takes. Memory grows with the tokens of the texts that are computed
 // at a time, linearly even for one long text.
+//
+// Products are computed in floats or, with weights that are quantized, in bytes
+// (see Precision). Each file format is decoded when the model is loaded, into the
+// panels of package gemm.
 package infer

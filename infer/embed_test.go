@@ -75,22 +75,37 @@ func cosine(x, y []float32) float64 {
 var companyBERT = synth.BERT{Vocab: 512, Context: 70, Width: 36, Layers: 2, Heads: 3, FF: 50}
 
 // A vector is the same to the bit whatever texts are beside it, in whatever
-// order, on however many threads.
+// order, on however many threads, in floats and in bytes.
 func TestEmbedIsTheSameInAnyCompany(t *testing.T) {
+	t.Run("f32", func(t *testing.T) { testCompany(t, newSynthetic(companyBERT), PrecisionF32) })
+	t.Run("int8", func(t *testing.T) {
+		b := companyBERT
+		b.Width, b.FF = 96, 160
+		model := newSynthetic(b)
+		for i := range model.tensors {
+			// Kinds of weights beside each other, among them neighbours that differ.
+			if t := &model.tensors[i]; len(t.Shape) == 2 {
+				t.Type = []gguf.Type{gguf.TypeQ8_0, gguf.TypeQ4_1, gguf.TypeQ5_0, gguf.TypeF16}[i%4]
+			}
+		}
+		testCompany(t, model, PrecisionInt8)
+	})
+}
+
+func testCompany(t *testing.T, model *synthetic, precision Precision) {
 	withProcs(t, 7)
 	var batch [][]int32
 	for n := 1; n <= companyBERT.Context; n++ {
 		batch = append(batch, text(n, n, 512))
 	}
-	model := newSynthetic(companyBERT)
-	one := model.load(t, &Options{Threads: 1})
+	one := model.load(t, &Options{Threads: 1, Precision: precision})
 	var want [][]float32
 	for _, ids := range batch {
 		want = append(want, embed(t, one, [][]int32{ids}, nil)[0])
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, threads := range []int{1, 2, 3, 7} {
-		m := model.load(t, &Options{Threads: threads})
+		m := model.load(t, &Options{Threads: threads, Precision: precision})
 		for range 6 {
 			order := rng.Perm(len(batch))[:1+rng.IntN(40)]
 			var some [][]int32

@@ -9,6 +9,9 @@
 //	w[1][0]  w[1][1]  w[1][2] ...     w[0][1] w[1][1] ... w[15][1]
 //	...                               ...
 //
+// Weights that are small integers with scales stay so (Quantized); what they are
+// multiplied with is rounded to bytes before (Activations).
+//
 // Every element of a product is summed by itself, over the inputs in ascending
 // order. It therefore depends on its own row and column only: not on the rows
 // around it, nor on the number of workers. The assembly of all machines gives the
