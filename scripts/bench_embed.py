@@ -196,7 +196,7 @@ def alternate(contenders, method, batch, rounds, seconds):
         getattr(c, method)(batch, 0.01)  # allocations, and llama.cpp's choice of a batch
     for r in range(rounds):
         for name in list(contenders)[:: 1 if r % 2 == 0 else -1]:
-            time.sleep(0.05)  # threads of the one before stop spinning
+            time.sleep(0.3)  # threads of the one before stop spinning
             medians[name].append(statistics.median(getattr(contenders[name], method)(batch, seconds)))
     return medians
 
