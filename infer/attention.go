@@ -18,12 +18,6 @@ const (
 //
 //	att = softmax(q·kᵀ / √head_size) · v
 func (s *session) attend(att, qkv gemm.View, heads int) {
-	if s.pool.Workers() == 1 {
-		for i := range len(s.spans) * heads {
-			s.scratch[0].attendHead(att, qkv, s.spans[i/heads], i%heads, heads)
-		}
-		return
-	}
 	s.pool.Each(len(s.spans)*heads, func(worker, i int) {
 		s.scratch[worker].attendHead(att, qkv, s.spans[i/heads], i%heads, heads)
 	})

@@ -129,37 +129,22 @@ func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
 
 func (s *session) quantize(x gemm.View, m *gemm.Quantized) {
 	s.quants.Resize(x.Rows, m)
-	if s.pool.Workers() == 1 {
-		for i := range x.Rows {
-			s.quants.QuantizeRow(i, x.Row(i))
-		}
-		return
-	}
-	s.eachRows(x.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			s.quants.QuantizeRow(i, x.Row(i))
-		}
-	})
+	s.eachRow(x, s.quants.QuantizeRow)
 }
 
 func (s *session) normalize(x gemm.View, n *norm, epsilon float32) {
-	if s.pool.Workers() == 1 {
-		for i := range x.Rows {
-			vec.LayerNorm(x.Row(i), n.weight, n.bias, epsilon)
-		}
-		return
-	}
-	s.eachRows(x.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			vec.LayerNorm(x.Row(i), n.weight, n.bias, epsilon)
-		}
-	})
+	s.eachRow(x, func(_ int, row []float32) { vec.LayerNorm(row, n.weight, n.bias, epsilon) })
 }
 
-// eachRows divides rows among the workers, a few pieces for each.
-func (s *session) eachRows(rows int, f func(from, to int)) {
-	pieces := min(rows, 4*s.pool.Workers())
-	s.pool.Each(pieces, func(_, i int) { f(i*rows/pieces, (i+1)*rows/pieces) })
+// eachRow calls f for the rows of x, which are divided among the workers, a few
+// pieces for each.
+func (s *session) eachRow(x gemm.View, f func(i int, row []float32)) {
+	pieces := min(x.Rows, 4*s.pool.Workers())
+	s.pool.Each(pieces, func(_, piece int) {
+		for i := piece * x.Rows / pieces; i < (piece+1)*x.Rows/pieces; i++ {
+			f(i, x.Row(i))
+		}
+	})
 }
 
 // wide is buffer for a matrix whose columns are written a few at a time: its

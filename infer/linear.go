@@ -5,6 +5,7 @@ import (
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/block"
 	"github.com/gguftool/gguftool/kernels/gemm"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // A linear is a product and its bias. It may hold several tensors that share an
@@ -158,11 +159,9 @@ func (l *loader) packQuantized(inputs, outputs int, k kind, sources []source) *g
 
 // finiteScales is finite for the scales of groups of elements.
 func (l *loader) finiteScales(t *gguf.Tensor, row int64, scales []float32, group int) error {
-	for g, v := range scales {
-		if v-v != 0 {
-			return fault.Malformed(l.file.Path, tensorPart(t.Name), "row %d has scales that are not finite, from column %d on; weights must be finite",
-				row, g*group)
-		}
+	if g := vec.NotFinite(scales); g >= 0 {
+		return fault.Malformed(l.file.Path, tensorPart(t.Name), "row %d has scales that are not finite, from column %d on; weights must be finite",
+			row, g*group)
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (m *Matrix) mulColumns(kern *kernel, dst, x View, from, to int, ep *Epilogu
 	for c := range count {
 		top, bottom := c*x.Rows/count, (c+1)*x.Rows/count
 		out := dst.Part(top, bottom, left, right)
-		kern.mulTile(out, x.Part(top, bottom, 0, x.Cols), m, from, 0, bias, ep.Add)
+		kern.mulTile(out, x.Part(top, bottom, 0, x.Cols), m, from, bias, ep.Add)
 		ep.activate(out)
 	}
 }
@@ -105,12 +105,11 @@ func (ep *Epilogue) activate(tile View) {
 	}
 }
 
-// mulTile computes out from x, whose columns are the inputs of m from skip on,
-// and the panels of m from one on, in plain Go.
-func mulTile(out, x View, m *Matrix, panel, skip int, bias []float32, add bool) {
+// mulTile computes out from x and the panels of m from one on, in plain Go.
+func mulTile(out, x View, m *Matrix, panel int, bias []float32, add bool) {
 	for left := 0; left < out.Cols; left += panelCols {
 		width := min(panelCols, out.Cols-left)
-		weights := m.panel(panel + left/panelCols)[skip*panelCols:]
+		weights := m.panel(panel + left/panelCols)
 		for r := range out.Rows {
 			var sums [panelCols]float32
 			if x.Cols > 0 {

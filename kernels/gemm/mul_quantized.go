@@ -68,7 +68,7 @@ func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Acti
 		kern.mulOutliers(out, a, top, m, from, m.bias[left:right], ep.Add)
 		if m.hasOffsets {
 			groups := a.groups()
-			kern.mulTile(out, Dense(a.sums[top*groups:bottom*groups], out.Rows, groups), &m.offsets, from, 0, nil, true)
+			kern.mulTile(out, Dense(a.sums[top*groups:bottom*groups], out.Rows, groups), &m.offsets, from, nil, true)
 		}
 		tiles.addQuantized(out, a, top, m, from)
 		ep.activate(out)

@@ -130,13 +130,3 @@ func beyond64(q []byte) bool {
 	}
 	return false
 }
-
-// Outputs and Inputs return the shape.
-func (m *Quantized) Outputs() int { return m.outputs }
-
-// Inputs returns the number of inputs of each output.
-func (m *Quantized) Inputs() int { return m.inputs }
-
-// HasOffsets reports whether the weights have offsets: activations that are
-// quantized for weights with offsets fit those without, too.
-func (m *Quantized) HasOffsets() bool { return m.hasOffsets }

@@ -23,9 +23,9 @@ import (
 // bytes behind the first.
 type tile = func(k int, x *float32, xStride int, panel *float32, next int, cols int, bias, dst *float32, dstStride, add int)
 
-// An int8Tile is tiles of addQuantized, one below the other, at least one, whose inputs are whole blocks, at
-// least one. The second panel begins quantsNext and scalesNext bytes behind the
-// first.
+// An int8Tile is tiles of addQuantized, one below the other. There is at least
+// one of them, and one block of inputs. The second panel begins quantsNext and
+// scalesNext bytes behind the first.
 type int8Tile = func(tiles, blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
 	quants *uint8, quantsNext int, scales *float32, scalesNext int, cols int, bias, dst *float32, dstStride, add int)
 
@@ -80,16 +80,16 @@ const (
 )
 
 // mulTile is the function mulTile, on the path of kern.
-func (kern *kernel) mulTile(out, x View, m *Matrix, panel, skip int, bias []float32, add bool) {
+func (kern *kernel) mulTile(out, x View, m *Matrix, panel int, bias []float32, add bool) {
 	if kern.tiles == nil || x.Cols == 0 {
-		mulTile(out, x, m, panel, skip, bias, add)
+		mulTile(out, x, m, panel, bias, add)
 		return
 	}
 	weights := m.panel(panel)
 	panels := (out.Cols + panelCols - 1) / panelCols
 	for top := 0; top < out.Rows; top += kern.rows {
 		rows := min(kern.rows, out.Rows-top)
-		kern.tiles[rows-1][panels-1](x.Cols, &x.Data[top*x.Stride], 4*x.Stride, &weights[skip*panelCols], 4*len(weights),
+		kern.tiles[rows-1][panels-1](x.Cols, &x.Data[top*x.Stride], 4*x.Stride, &weights[0], 4*len(weights),
 			out.Cols, first(bias), &out.Data[top*out.Stride], 4*out.Stride, flag(add))
 	}
 }

@@ -81,6 +81,19 @@ func (t *int8Kernel) product(blocks Register) {
 	JNZ(LabelRef("loop"))
 }
 
+// panelPointers loads where the quants and scales of each panel begin.
+func panelPointers(panels int) (quants, scales []Register) {
+	quants = []Register{Load(Param("quants"), GP64())}
+	scales = []Register{Load(Param("scales"), GP64())}
+	if panels == 2 {
+		q, s := Load(Param("quantsNext"), GP64()), Load(Param("scalesNext"), GP64())
+		ADDQ(quants[0], q)
+		ADDQ(scales[0], s)
+		quants, scales = append(quants, q), append(scales, s)
+	}
+	return quants, scales
+}
+
 // nextTile moves the pointers that differ from tile to tile, in the arguments,
 // and goes back to the beginning of the function if there is another one.
 func nextTile(rows int) {
@@ -166,14 +179,7 @@ func int8AVX512(rows, panels, group int) {
 		a:      newRowPointers(rows, Load(Param("a"), GP64()), Load(Param("aStride"), GP64())),
 		aScale: newRowPointers(rows, Load(Param("aScale"), GP64()), Load(Param("aScaleStride"), GP64())),
 	}
-	quants := []Register{Load(Param("quants"), GP64())}
-	scales := []Register{Load(Param("scales"), GP64())}
-	if panels == 2 {
-		q, s := Load(Param("quantsNext"), GP64()), Load(Param("scalesNext"), GP64())
-		ADDQ(quants[0], q)
-		ADDQ(scales[0], s)
-		quants, scales = append(quants, q), append(scales, s)
-	}
+	quants, scales := panelPointers(panels)
 	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
 	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 128} }
 	t.comps = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g*128 + 64} }

@@ -121,14 +121,7 @@ func beginOutliers(name, doc string) {
 func outliersAVX512(panels int) {
 	beginOutliers(fmt.Sprintf("outliersAVX512x%d", panels*16), fmt.Sprintf(" adds the products of outliers to up to %d columns with AVX-512.", panels*16))
 	t := outlierKernel{vectors: panels, width: 64, register: ZMM}
-	quants := []Register{Load(Param("quants"), GP64())}
-	scales := []Register{Load(Param("scales"), GP64())}
-	if panels == 2 {
-		q, s := Load(Param("quantsNext"), GP64()), Load(Param("scalesNext"), GP64())
-		ADDQ(quants[0], q)
-		ADDQ(scales[0], s)
-		quants, scales = append(quants, q), append(scales, s)
-	}
+	quants, scales := panelPointers(panels)
 	t.quants = func(v int, at Register) Mem { return Mem{Base: quants[v], Index: at, Scale: 1} }
 	t.scales = func(v int, at Register) Mem { return Mem{Base: scales[v], Index: at, Scale: 1} }
 	masks := columnMasksAVX512(panels)

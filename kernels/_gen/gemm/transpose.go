@@ -52,17 +52,33 @@ func beginTranspose(name, doc string, rows int) (squares Register, src rowPointe
 	return squares, src, Load(Param("dst"), GP64())
 }
 
+// loadRows loads a vector of each row.
+func loadRows(src rowPointers, rows int, register func() VecVirtual) []VecVirtual {
+	var r []VecVirtual
+	for i := range rows {
+		v := register()
+		VMOVUPS(src.at(i, 0), v)
+		r = append(r, v)
+	}
+	return r
+}
+
+// endTranspose moves on by a square of rows x rows and ends the function after
+// the last one.
+func endTranspose(squares Register, src rowPointers, dst Register, rows int) {
+	src.advance(rows * 4)
+	ADDQ(I32(rows*64), dst)
+	DECQ(squares)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
 func transposeAVX512() {
 	const rows = 16
 	squares, src, dst := beginTranspose("transposeAVX512", " transposes 16 rows of 16·squares inputs with AVX-512. The stride is in bytes.", rows)
 	Label("loop")
-	var r []VecVirtual
-	for i := range rows {
-		v := ZMM()
-		VMOVUPS(src.at(i, 0), v)
-		r = append(r, v)
-	}
-	u := unpack(r, func() VecVirtual { return ZMM() })
+	u := unpack(loadRows(src, rows, ZMM), ZMM)
 	lanes := func(a, b VecVirtual, which uint64) VecVirtual {
 		v := ZMM()
 		VSHUFF32X4(Imm(which), b, a, v)
@@ -79,12 +95,7 @@ func transposeAVX512() {
 			VMOVUPS(v, Mem{Base: dst, Disp: (4*l + j) * 64})
 		}
 	}
-	src.advance(rows * 4)
-	ADDQ(I32(rows*64), dst)
-	DECQ(squares)
-	JNZ(LabelRef("loop"))
-	VZEROUPPER()
-	RET()
+	endTranspose(squares, src, dst, rows)
 }
 
 // transposeAVX2 fills half of a panel.
@@ -92,13 +103,7 @@ func transposeAVX2() {
 	const rows = 8
 	squares, src, dst := beginTranspose("transposeAVX2", " transposes 8 rows of 8·squares inputs with AVX. The stride is in bytes.", rows)
 	Label("loop")
-	var r []VecVirtual
-	for i := range rows {
-		v := YMM()
-		VMOVUPS(src.at(i, 0), v)
-		r = append(r, v)
-	}
-	u := unpack(r, func() VecVirtual { return YMM() })
+	u := unpack(loadRows(src, rows, YMM), YMM)
 	for j := range 4 {
 		for l, which := range []uint64{0x20, 0x31} {
 			v := YMM()
@@ -106,10 +111,5 @@ func transposeAVX2() {
 			VMOVUPS(v, Mem{Base: dst, Disp: (4*l + j) * 64})
 		}
 	}
-	src.advance(rows * 4)
-	ADDQ(I32(rows*64), dst)
-	DECQ(squares)
-	JNZ(LabelRef("loop"))
-	VZEROUPPER()
-	RET()
+	endTranspose(squares, src, dst, rows)
 }
