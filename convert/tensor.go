@@ -11,6 +11,7 @@ import (
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/block"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // tensorType returns the type that a tensor has in a file of a type.
@@ -65,9 +66,7 @@ func (t *Tensor) Data(from, to int64, b *Buffer) ([]byte, error) {
 	case gguf.TypeF16:
 		encodeHalfs(b.out, floats)
 	case gguf.TypeBF16:
-		for i, f := range floats {
-			binary.LittleEndian.PutUint16(b.out[2*i:], block.F32ToBF16(f))
-		}
+		vec.ToBF16(b.out, floats)
 	default:
 		return b.out, t.encodeRows(floats, from, b.out)
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
-	"github.com/gguftool/gguftool/kernels/block"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // A DType is the type of a tensor's elements.
@@ -74,13 +74,9 @@ func (d DType) Floats(dst []float32, src []byte) {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 		}
 	case F16:
-		for i := range dst {
-			dst[i] = block.F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		vec.FromF16(dst, src)
 	case BF16:
-		for i := range dst {
-			dst[i] = block.BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		vec.FromBF16(dst, src)
 	case F64:
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
