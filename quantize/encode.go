@@ -3,6 +3,7 @@ package quantize
 import (
 	"context"
 	"encoding/binary"
+	"math"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
@@ -47,6 +48,10 @@ func (v *converter) convert(ctx context.Context, f *gguf.File, c chunk) error {
 	return v.encode(ctx, f, c, v.decode(t.From, src))
 }
 
+// encodeLen is about how many elements are encoded between two looks at whether
+// to go on: a fraction of a second of the slowest format.
+const encodeLen = 1 << 16
+
 // encode encodes rows, (rows, columns) of a chunk.
 func (v *converter) encode(ctx context.Context, f *gguf.File, c chunk, rows []float32) error {
 	t := c.tensor
@@ -55,17 +60,23 @@ func (v *converter) encode(ctx context.Context, f *gguf.File, c chunk, rows []fl
 	size, _ := t.To.Size(columns)
 	v.encoded = grow(v.encoded, int((c.to-c.from)*size))
 	v.out = v.encoded
-	for i := range c.to - c.from {
+	out := v.out
+	for row := c.from; row < c.to; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		row := rows[i*columns:][:columns]
-		if err := codec.EncodeRow(v.out[i*size:][:size], row, t.rowImportance(c.from+i)); err != nil {
-			if column := vec.NotFinite(row); column >= 0 {
-				return damaged(f, t, c.from+i, column, row[column])
+		n := min(max(1, encodeLen/max(1, columns)), c.to-row)
+		importance, same := t.rowImportance(row)
+		n = min(n, same)
+		if err := codec.EncodeRows(out[:n*size], rows[:n*columns], int(columns), importance); err != nil {
+			bad := err.(*block.RowError)
+			values := rows[int64(bad.Row)*columns:][:columns]
+			if column := vec.NotFinite(values); column >= 0 {
+				return damaged(f, t, row+int64(bad.Row), column, values[column])
 			}
-			return fault.Unsupported(shardPath(f, t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", c.from+i, err)
+			return fault.Unsupported(shardPath(f, t), quoteTensor(t.Name), "give it another type with --tensor-type", "row %d: %v", row+int64(bad.Row), bad.Err)
 		}
+		out, rows, row = out[n*size:], rows[n*columns:], row+n
 	}
 	return nil
 }
@@ -88,14 +99,15 @@ func (v *converter) validate(f *gguf.File, c chunk, src []byte) error {
 	return fault.Malformed(shardPath(f, t), quoteTensor(t.Name), "%v, counted from row %d", err, c.from)
 }
 
-// rowImportance returns the importance for row i, that of the expert it is in.
-func (t *Tensor) rowImportance(i int64) []float32 {
+// rowImportance returns the importance for row i, that of the expert it is in,
+// and how many rows from i on share it.
+func (t *Tensor) rowImportance(i int64) (importance []float32, same int64) {
 	if t.importance == nil {
-		return nil
+		return nil, math.MaxInt64
 	}
 	columns := t.Shape[0]
 	expert := i / t.Shape[1] % experts(t.Shape)
-	return t.importance[expert*columns:][:columns]
+	return t.importance[expert*columns:][:columns], t.Shape[1] - i%t.Shape[1]
 }
 
 // decode returns whole rows as float32, valid until the next call.

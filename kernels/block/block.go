@@ -73,7 +73,7 @@ func Lookup(t gguf.Type) (c *Codec, ok bool) {
 	return c, ok
 }
 
-// CanEncode reports whether EncodeRow works for this format.
+// CanEncode reports whether EncodeRows works for this format.
 func (c *Codec) CanEncode() bool { return c.encode != nil }
 
 // Decode fills dst from src, which must hold exactly len(dst) elements, a whole
@@ -90,48 +90,6 @@ func (c *Codec) Decode(dst []float32, src []byte) {
 		return
 	}
 	c.decode(dst, src) // plain formats take any number of elements
-}
-
-// EncodeRow writes one row of a tensor to dst, which must have the exact size;
-// it panics on other lengths. importance is nil or holds a weight for each
-// element of the row, as an importance matrix has it; Q8_0 and the plain formats
-// make no use of it.
-//
-// Values that are not finite are refused with an error that names the first of
-// them, and so are rows whose scales overflow a float16.
-func (c *Codec) EncodeRow(dst []byte, row, importance []float32) error {
-	c.check(len(row), len(dst))
-	if importance != nil && len(importance) != len(row) {
-		panic(fmt.Sprintf("block: %d importance weights for a row of %d", len(importance), len(row)))
-	}
-	if err := checkFinite("value", row); err != nil {
-		return err
-	}
-	if err := checkFinite("importance", importance); err != nil {
-		return err
-	}
-	n := c.elements
-	if n == 1 {
-		c.encode(dst, row, nil, 0)
-		if c.Type == gguf.TypeF32 {
-			return nil // the same finite values
-		}
-		return c.Validate(dst)
-	}
-	variance := float32(0)
-	if importance != nil && c.wholeRow {
-		variance = sumSquares(row) / float32(len(row))
-	}
-	out := dst
-	for at := 0; at < len(row); at += n {
-		var w []float32
-		if importance != nil {
-			w = importance[at : at+n : at+n]
-		}
-		c.encode(out[:c.bytes:c.bytes], row[at:at+n:at+n], w, variance)
-		out = out[c.bytes:]
-	}
-	return c.Validate(dst)
 }
 
 // Validate returns an error when a scale in src, whole blocks, is not finite,
@@ -188,32 +146,3 @@ func (c *Codec) check(elements, bytes int) {
 		panic(fmt.Sprintf("block: %d bytes for %d elements of %s", bytes, elements, c.Type))
 	}
 }
-
-func checkFinite(what string, x []float32) error {
-	if i := firstNotFinite(x); i >= 0 {
-		return fmt.Errorf("%s %d is %v; only finite numbers can be stored", what, i, x[i])
-	}
-	return nil
-}
-
-// firstNotFinite returns the index of the first NaN or infinity, -1 without any.
-func firstNotFinite(x []float32) int {
-	b := bitsOf(x)
-	at := 0
-	for ; at <= len(b)-8; at += 8 {
-		v := b[at : at+8 : at+8]
-		if int32(carry(v[0])|carry(v[1])|carry(v[2])|carry(v[3])|carry(v[4])|carry(v[5])|carry(v[6])|carry(v[7])) < 0 {
-			break
-		}
-	}
-	for i, v := range b[at:] {
-		if int32(carry(v)) < 0 {
-			return at + i
-		}
-	}
-	return -1
-}
-
-// carry adds one to the exponent of a float32 and returns the bits that change:
-// the sign among them, where all bits of the exponent were set.
-func carry(b uint32) uint32 { return b ^ (b + 1<<23) }

@@ -131,19 +131,6 @@ func TestNotFinite(t *testing.T) {
 	if want := "value 37 is +Inf; only finite numbers can be stored"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	// The first of several, at every place of a row.
-	for at := range row {
-		x := make([]float32, len(row))
-		for i := at; i < len(x); i++ {
-			x[i] = nan
-		}
-		if got := firstNotFinite(x); got != at {
-			t.Errorf("firstNotFinite = %d, want %d", got, at)
-		}
-	}
-	if got := firstNotFinite(make([]float32, 64)); got != -1 {
-		t.Errorf("firstNotFinite of zeros = %d", got)
-	}
 }
 
 func TestTooLarge(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 // FuzzDecode decodes any bytes. What Validate accepts must decode to finite
@@ -23,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 		if c.Validate(src) != nil {
 			return
 		}
-		if i := firstNotFinite(dst); i >= 0 {
+		if i := vec.NotFinite(dst); i >= 0 {
 			t.Fatalf("%s: value %d is %v", c.Type, i, dst[i])
 		}
 		if c.elements > 1 {
@@ -70,7 +72,7 @@ func FuzzEncode(f *testing.F) {
 		}
 		back := make([]float32, n)
 		c.Decode(back, dst)
-		if i := firstNotFinite(back); i >= 0 {
+		if i := vec.NotFinite(back); i >= 0 {
 			t.Fatalf("%s: value %d is %v", c.Type, i, back[i])
 		}
 	})

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package block
+
+import "github.com/gguftool/gguftool/gguf"
+
+func newLaneEncoders() map[gguf.Type]func(*batch) int { return nil }
