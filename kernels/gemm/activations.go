@@ -81,8 +81,8 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 	blocks, groups := a.inputs/blockInputs, a.groups()
 	peaks := a.peaks[r*blocks : (r+1)*blocks]
 	active.peaks(peaks, x)
-	var out outliers
-	active.extract(x, peaks, &out)
+	out := &a.outliers[r] // a variable would be allocated, as the compiler cannot tell that kernels do not keep it
+	active.extract(x, peaks, out)
 	active.quantize(a.quants[r*a.inputs:(r+1)*a.inputs], peaks, a.scales[r*blocks:(r+1)*blocks], a.sums[r*groups:(r+1)*groups], a.group, x)
 	// In the opposite order, as both may be at one place in a row of NaN.
 	for slot := 1; slot >= 0; slot-- {
@@ -99,7 +99,6 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 	for slot, at := range out.index {
 		out.four[slot], out.shift[slot] = at&^3*panelCols, (3-at&3)*8
 	}
-	a.outliers[r] = out
 }
 
 // extractTop is the specification of what kernels do: it stores the two elements
