@@ -36,6 +36,7 @@ type converter struct {
 type result struct {
 	out       []byte // may be the mapped file
 	encoded   []byte // backs out, unless that is the mapped file
+	late      []int  // plans that it is still to be written for
 	deviation Deviation
 	digest    digest
 }

@@ -3,6 +3,7 @@ package quantize
 import (
 	"errors"
 	"os"
+	"sync"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/atomicfile"
@@ -21,6 +22,7 @@ type output struct {
 type outputFile struct {
 	*atomicfile.File
 	layout *gguf.Layout
+	busy   sync.Mutex   // held by whoever writes at a place
 	stream *gguf.Writer // writes in order what cannot be written at a place, such as a pipe; else nil
 }
 
@@ -88,14 +90,40 @@ func (out *output) create(overwrite bool) error {
 	return nil
 }
 
-var zeros [1 << 12]byte
+// writeEarly writes a chunk to its place and reports whether it did. It does not
+// where the file takes bytes in order only, or where another goroutine is
+// writing to it: systems let one at a time, and the caller has better things to
+// do than to wait.
+func (out *output) writeEarly(c chunk, data []byte) (written bool, err error) {
+	p := &out.places[c.tensor]
+	if p.file.stream != nil || !p.file.busy.TryLock() {
+		return false, nil
+	}
+	defer p.file.busy.Unlock()
+	return true, p.write(c, data)
+}
 
-// writeAt writes a chunk to its place. Several goroutines may do so at once.
-func (out *output) writeAt(c chunk, data []byte) error {
+// write writes a chunk that is not written yet. It is called in the order of
+// chunks.
+func (out *output) write(c chunk, data []byte) error {
 	p := &out.places[c.tensor]
 	if p.file.stream != nil {
-		return nil
+		_, err := p.file.stream.Write(data)
+		return err
 	}
+	p.file.busy.Lock()
+	defer p.file.busy.Unlock()
+	return p.write(c, data)
+}
+
+// settle is called for chunks in their order when they are written.
+func (out *output) settle(c chunk, data []byte) {
+	p := &out.places[c.tensor]
+	p.file.Settled(p.offset + c.from*p.row + int64(len(data)))
+}
+
+// write writes a chunk to its place, and the padding behind the tensor's last.
+func (p *place) write(c chunk, data []byte) error {
 	at := p.offset + c.from*p.row
 	if _, err := p.file.WriteAt(data, at); err != nil {
 		return err
@@ -111,16 +139,7 @@ func (out *output) writeAt(c chunk, data []byte) error {
 	return nil
 }
 
-// write is called for all chunks in their order, after writeAt.
-func (out *output) write(c chunk, data []byte) error {
-	p := &out.places[c.tensor]
-	if p.file.stream != nil {
-		_, err := p.file.stream.Write(data)
-		return err
-	}
-	p.file.Settled(p.offset + c.from*p.row + int64(len(data)))
-	return nil
-}
+var zeros [1 << 12]byte
 
 // complete fails when data is missing, and puts everything on the disk.
 func (out *output) complete() error {

@@ -132,8 +132,8 @@ func (s *stream) allChunks(yield func(chunk) bool) {
 // bytes returns the size of c in the source.
 func (c chunk) bytes() int64 { return c.source.Size / c.source.Rows() * (c.to - c.from) }
 
-// work reads a chunk, encodes it in every way and writes what it may write
-// out of order.
+// work reads a chunk, encodes it in every way and writes what it can write at
+// once.
 func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
 	if err := v.load(s.source, c); err != nil {
 		return err
@@ -153,9 +153,14 @@ func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
 		if s.options.Verify {
 			r.digest = digestOf(r.out)
 		}
+		r.late = r.late[:0]
 		for _, p := range e.plans {
-			if err := s.outputs[p].writeAt(c, r.out); err != nil {
+			written, err := s.outputs[p].writeEarly(c, r.out)
+			if err != nil {
 				return err
+			}
+			if !written {
+				r.late = append(r.late, p)
 			}
 		}
 	}
@@ -166,10 +171,13 @@ func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
 func (s *stream) finish(c chunk, v *converter) error {
 	for i, e := range s.encodings[c.tensor] {
 		r := &v.results[i]
-		for _, p := range e.plans {
+		for _, p := range r.late {
 			if err := s.outputs[p].write(c, r.out); err != nil {
 				return err
 			}
+		}
+		for _, p := range e.plans {
+			s.outputs[p].settle(c, r.out)
 			if s.options.Measure {
 				s.results[p].Deviations[c.tensor].Add(r.deviation)
 			}
