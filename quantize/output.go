@@ -46,11 +46,7 @@ func (p *Plan) create(path string, overwrite bool) (*output, error) {
 }
 
 func (out *output) create(overwrite bool) error {
-	tables := make([][]gguf.TensorInfo, out.plan.shards)
-	for i := range out.plan.Tensors {
-		t := &out.plan.Tensors[i]
-		tables[t.shard] = append(tables[t.shard], gguf.TensorInfo{Name: t.Name, Type: t.To, Shape: t.Shape, Size: t.BytesAfter})
-	}
+	tables := out.plan.tables()
 	for i, path := range out.paths {
 		layout, err := gguf.NewLayout(out.plan.shardMetadata(i), tables[i], nil)
 		if err != nil {

@@ -64,6 +64,28 @@ func (p *Plan) Outputs(out string) []string {
 	return paths
 }
 
+// FileSizes returns the bytes of the files that Run writes, in the order of Outputs.
+func (p *Plan) FileSizes() ([]int64, error) {
+	sizes := make([]int64, p.shards)
+	for i, table := range p.tables() {
+		var err error
+		if sizes[i], err = gguf.FileSize(p.shardMetadata(i), table, nil); err != nil {
+			return nil, err
+		}
+	}
+	return sizes, nil
+}
+
+// tables returns the tensors of each shard.
+func (p *Plan) tables() [][]gguf.TensorInfo {
+	tables := make([][]gguf.TensorInfo, p.shards)
+	for i := range p.Tensors {
+		t := &p.Tensors[i]
+		tables[t.shard] = append(tables[t.shard], gguf.TensorInfo{Name: t.Name, Type: t.To, Shape: t.Shape, Size: t.BytesAfter})
+	}
+	return tables
+}
+
 // Run carries the plan out alone, as the function Run does.
 func (p *Plan) Run(ctx context.Context, out string, o *RunOptions) error {
 	_, err := Run(ctx, []Job{{p, out}}, o)
