@@ -51,14 +51,19 @@ type Buffer struct {
 // order. The result is valid until the next use of b; it must not be written
 // to, as it may be the mapped checkpoint.
 func (t *Tensor) Data(from, to int64, b *Buffer) ([]byte, error) {
-	source, out := t.source.DType, t.Type
-	if source == checkpoint.F32 && out == gguf.TypeF32 || source == checkpoint.F16 && out == gguf.TypeF16 {
+	if t.stored() {
 		return t.source.Data(from, to, &b.raw), nil
 	}
-	floats := t.Floats(from, to, b)
-	size, _ := out.Size(int64(len(floats)))
+	size, _ := t.Type.Size((to - from) * t.RowLen())
 	b.out = slices.Grow(b.out[:0], int(size))[:size]
-	switch out {
+	if t.Type == gguf.TypeF32 {
+		if floats, ok := block.ViewF32(b.out); ok {
+			t.source.DType.Floats(floats, t.source.Data(from, to, &b.raw))
+			return b.out, nil
+		}
+	}
+	floats := t.Floats(from, to, b)
+	switch t.Type {
 	case gguf.TypeF32:
 		for i, f := range floats {
 			binary.LittleEndian.PutUint32(b.out[4*i:], math.Float32bits(f))

@@ -141,10 +141,24 @@ func (f *File) Data(t *Tensor, from, to int64, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
+// Head returns what stands before the tensor data in shard i: keys and tensor
+// table with their padding. It must not be written to.
+func (f *File) Head(i int) []byte {
+	s := &f.Shards[i]
+	return s.mapped.Bytes()[:min(s.DataAt, s.Size)]
+}
+
 // Stored returns all bytes of t as the file has them, in its byte order. They
 // must not be written to.
 func (f *File) Stored(t *Tensor) []byte {
 	return f.Shards[t.Shard].mapped.Bytes()[t.Offset : t.Offset+t.Size]
+}
+
+// WillNeed tells the system that rows from ≤ row < to of t will be read soon.
+func (f *File) WillNeed(t *Tensor, from, to int64) {
+	if size, ok := t.Type.Size(t.RowLen()); ok && 0 <= from && from < to && to <= t.Rows() {
+		f.Shards[t.Shard].mapped.WillNeed(t.Offset+from*size, (to-from)*size)
+	}
 }
 
 // DontNeed tells the system that rows from ≤ row < to of t, bytes that Data

@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
-
-	"github.com/gguftool/gguftool/internal/fault"
 )
 
 // WriterOptions change what NewWriter writes. The zero value means version 3,
@@ -28,137 +25,41 @@ type TensorInfo struct {
 // each tensor in the order of the table, each padded to the alignment.
 type Writer struct {
 	w    io.Writer
-	plan *plan
+	plan *Layout
 	at   int    // tensor being written
 	left int64  // its bytes that are still missing
 	buf  []byte // big-endian: bytes of a block that is not complete yet
 }
 
-// A plan is a file before its data: checked, encoded and laid out.
-type plan struct {
-	head      []byte
-	tensors   []TensorInfo // with Size
-	alignment int64
-	order     binary.ByteOrder
-	size      int64 // of the whole file
-}
-
 // FileSize returns the bytes of the file that NewWriter and its data would make.
 func FileSize(md *Metadata, tensors []TensorInfo, opts *WriterOptions) (int64, error) {
-	p, err := newPlan(md, tensors, opts)
+	l, err := NewLayout(md, tensors, opts)
 	if err != nil {
 		return 0, err
 	}
-	return p.size, nil
+	return l.Size, nil
 }
 
 // NewWriter writes everything before the tensor data to w. It refuses what Open
 // would refuse.
 func NewWriter(w io.Writer, md *Metadata, tensors []TensorInfo, opts *WriterOptions) (*Writer, error) {
-	p, err := newPlan(md, tensors, opts)
+	l, err := NewLayout(md, tensors, opts)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(p.head); err != nil {
+	return l.NewWriter(w)
+}
+
+// NewWriter writes the head to w and returns what writes the data.
+func (l *Layout) NewWriter(w io.Writer) (*Writer, error) {
+	if _, err := w.Write(l.Head); err != nil {
 		return nil, err
 	}
-	p.head = nil
-	gw := &Writer{w: w, plan: p, at: -1}
+	gw := &Writer{w: w, plan: l, at: -1}
 	if err := gw.next(); err != nil {
 		return nil, err
 	}
 	return gw, nil
-}
-
-func newPlan(md *Metadata, tensors []TensorInfo, opts *WriterOptions) (*plan, error) {
-	e := &encoder{order: binary.LittleEndian}
-	version := uint32(3)
-	if opts != nil {
-		if opts.Version != 0 {
-			version = opts.Version
-		}
-		if opts.ByteOrder != nil {
-			e.order = opts.ByteOrder
-		}
-	}
-	if version != 3 && (version != 2 || e.order == binary.BigEndian) {
-		return nil, fmt.Errorf("GGUF version %d in %s order cannot be written; use version 3", version, e.order)
-	}
-	p := &plan{alignment: DefaultAlignment, order: e.order}
-	if v, ok := md.Lookup(KeyAlignment); ok {
-		a, problem := alignment(v)
-		if problem != "" {
-			return nil, fmt.Errorf("key %q: %s", KeyAlignment, problem)
-		}
-		p.alignment = a
-	}
-
-	e.b = append(e.b, "GGUF"...)
-	e.uint32(version)
-	e.uint64(uint64(len(tensors)))
-	e.uint64(uint64(md.Len()))
-	for k, v := range md.All() {
-		if err := e.pair(k, v); err != nil {
-			return nil, fmt.Errorf("key %.80q: %w", k, err)
-		}
-	}
-	offset := int64(0)
-	seen := make(map[string]bool, len(tensors))
-	for _, t := range tensors {
-		if seen[t.Name] {
-			return nil, fmt.Errorf("tensor %q: occurs twice", t.Name)
-		}
-		seen[t.Name] = true
-		if err := p.add(&t); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
-		}
-		e.tensor(t, offset)
-		if t.Size > math.MaxInt64-offset-2*maxAlignment {
-			return nil, fmt.Errorf("tensor %q: the file would be larger than 2^63 bytes", t.Name)
-		}
-		offset += align(t.Size, p.alignment)
-	}
-	if len(e.b) > maxHead {
-		return nil, fmt.Errorf("keys and tensor table take %d bytes, more than the %d that are read again", len(e.b), maxHead)
-	}
-	e.b = append(e.b, make([]byte, align(int64(len(e.b)), p.alignment)-int64(len(e.b)))...)
-	if offset > math.MaxInt64-int64(len(e.b)) {
-		return nil, fmt.Errorf("the file would be larger than 2^63 bytes")
-	}
-	p.head = e.b
-	p.size = int64(len(e.b)) + offset
-	return p, nil
-}
-
-// add checks t, sets its size and takes it into the plan.
-func (p *plan) add(t *TensorInfo) error {
-	if problem := checkIdentifier(t.Name, maxName); problem != "" {
-		return fmt.Errorf("name %s", problem)
-	}
-	if n := len(t.Shape); n < 1 || n > maxDims {
-		return fmt.Errorf("has %d dimensions, not 1 to %d", n, maxDims)
-	}
-	r := t.Type.row()
-	if r == nil {
-		return fmt.Errorf("%s is not known", t.Type)
-	}
-	size, problem := sizeOf(t.Type, t.Shape)
-	switch {
-	case problem != "":
-		return fmt.Errorf("%s", problem)
-	case size == unknownSize && (t.Size < 0 || t.Size == 0 && product(t.Shape) > 0):
-		return fmt.Errorf("%s has a layout that is not known, so its size must be given", t.Type)
-	case size == unknownSize:
-	case t.Size != 0 && t.Size != size:
-		return fmt.Errorf("has %d bytes, not %d", size, t.Size)
-	default:
-		t.Size = size
-	}
-	if p.order == binary.BigEndian && r.swap == nil {
-		return fault.Unsupported("", "", "write the file in little-endian order", "the big-endian layout of %s is not defined", t.Type)
-	}
-	p.tensors = append(p.tensors, *t)
-	return nil
 }
 
 // Write appends little-endian bytes to the data of the current tensor; when the
@@ -167,7 +68,7 @@ func (p *plan) add(t *TensorInfo) error {
 func (w *Writer) Write(p []byte) (int, error) {
 	done := 0
 	for len(p) > 0 {
-		if w.at == len(w.plan.tensors) {
+		if w.at == len(w.plan.Tensors) {
 			return done, fmt.Errorf("%d bytes more than the tensors hold", len(p))
 		}
 		n := int(min(int64(len(p)), w.left))
@@ -192,7 +93,7 @@ func (w *Writer) put(p []byte) error {
 		_, err := w.w.Write(p)
 		return err
 	}
-	t := w.plan.tensors[w.at].Type
+	t := w.plan.Tensors[w.at].Type
 	w.buf = append(w.buf, p...)
 	whole := len(w.buf) / t.row().bytes * t.row().bytes
 	swap(t, w.buf[:whole])
@@ -205,16 +106,16 @@ func (w *Writer) put(p []byte) error {
 func (w *Writer) next() error {
 	for {
 		if w.at >= 0 {
-			size := w.plan.tensors[w.at].Size
-			if err := w.pad(align(size, w.plan.alignment) - size); err != nil {
+			size := w.plan.Tensors[w.at].Size
+			if err := w.pad(align(size, w.plan.Alignment) - size); err != nil {
 				return err
 			}
 		}
 		w.at++
-		if w.at == len(w.plan.tensors) {
+		if w.at == len(w.plan.Tensors) {
 			return nil
 		}
-		if w.left = w.plan.tensors[w.at].Size; w.left > 0 {
+		if w.left = w.plan.Tensors[w.at].Size; w.left > 0 {
 			return nil
 		}
 	}
@@ -236,8 +137,8 @@ func (w *Writer) pad(n int64) error {
 // Close fails when data of any tensor is missing. It does not close the
 // underlying writer.
 func (w *Writer) Close() error {
-	if w.at < len(w.plan.tensors) {
-		t := w.plan.tensors[w.at]
+	if w.at < len(w.plan.Tensors) {
+		t := w.plan.Tensors[w.at]
 		return fmt.Errorf("tensor %q: %d of its %d bytes were not written", t.Name, w.left, t.Size)
 	}
 	return nil

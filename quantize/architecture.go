@@ -65,26 +65,26 @@ type model struct {
 
 // readModel reads the hyperparameters. Only the mixture needs them, so that a
 // model without them can still be quantized with --pure.
-func readModel(f *gguf.File, o *Options, base gguf.Type) (model, error) {
-	h := hyperparameters{f.Metadata, o.KVOverrides}
+func readModel(s *Source, o *Options, base gguf.Type) (model, error) {
+	h := hyperparameters{s.Metadata, o.KVOverrides}
 	m := model{arch: h.text(gguf.KeyArchitecture)}
 	m.rules = architectures[m.arch]
 	if o.Pure || noLayers[m.arch] || !isBlock(base) {
 		return m, nil
 	}
 	if m.arch == "" {
-		return m, fault.Unsupported(f.Path, "", "name it with --override-kv "+gguf.KeyArchitecture+"=str:NAME, or use --pure",
+		return m, fault.Unsupported(s.Path, "", "name it with --override-kv "+gguf.KeyArchitecture+"=str:NAME, or use --pure",
 			"%s is missing, and the mixture %s depends on it", gguf.KeyArchitecture, o.FileType)
 	}
 
 	key := m.arch + ".block_count"
 	blocks, ok := h.int(key)
 	if !ok {
-		return m, fault.Unsupported(f.Path, "", "set it with --override-kv "+key+"=int:N, or use --pure",
+		return m, fault.Unsupported(s.Path, "", "set it with --override-kv "+key+"=int:N, or use --pure",
 			"%s is missing, and the mixture %s depends on it", key, o.FileType)
 	}
 	if blocks < 1 || blocks > math.MaxInt32 {
-		return m, fault.Malformed(f.Path, key, "%d layers", blocks)
+		return m, fault.Malformed(s.Path, key, "%d layers", blocks)
 	}
 	predictors, _ := h.int(m.arch + ".nextn_predict_layers")
 	own := blocks - predictors

@@ -19,7 +19,7 @@ type Plan struct {
 	Metadata *gguf.Metadata // of the output, or of its first shard
 	Tensors  []Tensor       // in the order of the output
 
-	source *gguf.File
+	source *Source
 	opts   *Options
 	shards int // of the output
 }
@@ -40,19 +40,22 @@ type Tensor struct {
 	shard      int
 }
 
-// NewPlan applies the recipe to the tensors of f. It fails when the options
+// NewPlan plans for the model in f, as Source.Plan does.
+func NewPlan(f *gguf.File, o *Options) (*Plan, error) { return FileSource(f).Plan(o) }
+
+// Plan applies the recipe to the tensors of s. It fails when the options
 // contradict each other or the model; whether the plan can also be carried out
 // is what Check says.
-func NewPlan(f *gguf.File, o *Options) (*Plan, error) {
+func (s *Source) Plan(o *Options) (*Plan, error) {
 	if err := checkImportance(o); err != nil {
 		return nil, err
 	}
-	tensors := inOutputOrder(f.Tensors, o.KeepSplit)
-	r, err := newRecipe(f, o, tensors)
+	tensors := inOutputOrder(s.Tensors, o.KeepSplit)
+	r, err := newRecipe(s, o, tensors)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Tensors: make([]Tensor, len(tensors)), source: f, opts: o, shards: 1}
+	p := &Plan{Tensors: make([]Tensor, len(tensors)), source: s, opts: o, shards: 1}
 	for i, t := range tensors {
 		c, err := r.choose(t)
 		if err != nil {

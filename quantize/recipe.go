@@ -31,8 +31,8 @@ type choice struct {
 	why    string
 }
 
-func newRecipe(f *gguf.File, o *Options, tensors []*gguf.Tensor) (*recipe, error) {
-	r := &recipe{opts: o, path: f.Path, tied: true, met: make(map[role]int64)}
+func newRecipe(s *Source, o *Options, tensors []*gguf.Tensor) (*recipe, error) {
+	r := &recipe{opts: o, path: s.Path, tied: true, met: make(map[role]int64)}
 	if o.Copy {
 		return r, nil
 	}
@@ -46,7 +46,7 @@ func newRecipe(f *gguf.File, o *Options, tensors []*gguf.Tensor) (*recipe, error
 	if err := checkTargets(o); err != nil {
 		return nil, err
 	}
-	if r.model, err = readModel(f, o, r.base); err != nil {
+	if r.model, err = readModel(s, o, r.base); err != nil {
 		return nil, err
 	}
 	for _, t := range tensors {

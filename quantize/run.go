@@ -6,18 +6,31 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/gguftool/gguftool/gguf"
-	"github.com/gguftool/gguftool/internal/atomicfile"
 )
 
-// RunOptions say how a plan is carried out. They never change the output.
+// RunOptions say how plans are carried out. They never change the output.
 type RunOptions struct {
 	Threads   int  // workers; 0: one for each processor
 	Overwrite bool // replace files that exist
+	Measure   bool // compare what is written with the input: Result.Deviations
+	Verify    bool // read the output again when it is written
 	Progress  func(Progress)
+}
+
+// A Job is a plan and the path that it writes to, as Outputs takes it.
+type Job struct {
+	Plan *Plan
+	Out  string
+}
+
+// A Result tells what became of a job.
+type Result struct {
+	Deviations []Deviation // of each tensor of the plan, with RunOptions.Measure
 }
 
 // Progress tells how far Run is.
@@ -51,38 +64,98 @@ func (p *Plan) Outputs(out string) []string {
 	return paths
 }
 
-// Run carries the plan out. The output appears whole or not at all; of several
-// shards the first, without which no program opens the others, appears last.
-// When ctx ends, Run returns within a fraction of a second.
+// FileSizes returns the bytes of the files that Run writes, in the order of Outputs.
+func (p *Plan) FileSizes() ([]int64, error) {
+	sizes := make([]int64, p.shards)
+	for i, table := range p.tables() {
+		var err error
+		if sizes[i], err = gguf.FileSize(p.shardMetadata(i), table, nil); err != nil {
+			return nil, err
+		}
+	}
+	return sizes, nil
+}
+
+// tables returns the tensors of each shard.
+func (p *Plan) tables() [][]gguf.TensorInfo {
+	tables := make([][]gguf.TensorInfo, p.shards)
+	for i := range p.Tensors {
+		t := &p.Tensors[i]
+		tables[t.shard] = append(tables[t.shard], gguf.TensorInfo{Name: t.Name, Type: t.To, Shape: t.Shape, Size: t.BytesAfter})
+	}
+	return tables
+}
+
+// Run carries the plan out alone, as the function Run does.
 func (p *Plan) Run(ctx context.Context, out string, o *RunOptions) error {
+	_, err := Run(ctx, []Job{{p, out}}, o)
+	return err
+}
+
+// Run carries out plans of one source, which it reads once. All files appear
+// whole or none does; of several shards the first, without which no program
+// opens the others, appears last. The results are in the order of the jobs.
+//
+// With RunOptions.Verify an output that differs from what was written is reported
+// by a *VerifyError, and no output stays. When ctx ends, Run returns within a fraction of
+// a second.
+func Run(ctx context.Context, jobs []Job, o *RunOptions) ([]Result, error) {
 	if o == nil {
 		o = new(RunOptions)
 	}
-	if err := p.Check(); err != nil {
-		return err
+	if len(jobs) == 0 {
+		return nil, nil
 	}
-	paths := p.Outputs(out)
-	if err := p.refuseInputs(paths); err != nil {
-		return err
+	if err := checkJobs(jobs); err != nil {
+		return nil, err
 	}
-
-	files, err := createShards(paths, o.Overwrite)
+	s, err := newStream(jobs, *o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer files.abort()
-	if err := p.write(ctx, files, o.Threads, o.Progress); err != nil {
-		return err
+	defer s.abort()
+	if err := s.create(jobs); err != nil {
+		return nil, err
 	}
-	return files.commit(o.Overwrite)
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.commit(); err != nil {
+		return nil, err
+	}
+	if o.Verify {
+		if err := s.verify(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.results, nil
+}
+
+// checkJobs finds what would stop jobs, before anything is written.
+func checkJobs(jobs []Job) error {
+	taken := make(map[string]bool)
+	for _, job := range jobs {
+		if err := job.Plan.Check(); err != nil {
+			return err
+		}
+		paths := job.Plan.Outputs(job.Out)
+		if err := job.Plan.refuseInputs(paths); err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if taken[filepath.Clean(path)] {
+				return fmt.Errorf("%s would be written twice; give every type a name of its own", path)
+			}
+			taken[filepath.Clean(path)] = true
+		}
+	}
+	return nil
 }
 
 // refuseInputs fails when one of the paths is a file that is read.
 func (p *Plan) refuseInputs(paths []string) error {
 	inputs := []string{p.opts.ImportanceInfo.File}
-	for _, s := range p.source.Shards {
-		inputs = append(inputs, s.Path)
-	}
+	inputs = append(inputs, p.source.Files...)
 	for _, path := range paths {
 		out, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -94,93 +167,6 @@ func (p *Plan) refuseInputs(paths []string) error {
 			if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
 				return fmt.Errorf("the output %s is the input %s; give it another name", path, input)
 			}
-		}
-	}
-	return nil
-}
-
-// shardFiles are the outputs of one run, complete or not.
-type shardFiles struct {
-	paths []string
-	files []*atomicfile.File
-}
-
-func createShards(paths []string, overwrite bool) (*shardFiles, error) {
-	s := &shardFiles{paths: paths}
-	for _, path := range paths {
-		f, err := atomicfile.Create(path, overwrite)
-		if err != nil {
-			s.abort()
-			return nil, err
-		}
-		s.files = append(s.files, f)
-	}
-	return s, nil
-}
-
-func (s *shardFiles) abort() {
-	for _, f := range s.files {
-		f.Abort()
-	}
-}
-
-// commit gives the files their names, the last first, and takes the names back
-// when that fails in between. What was overwritten is lost then.
-func (s *shardFiles) commit(overwrite bool) error {
-	for i := len(s.files) - 1; i >= 0; i-- {
-		if err := s.files[i].Commit(overwrite); err != nil {
-			for _, path := range s.paths[i+1:] {
-				os.Remove(path)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// write streams the plan into files, one after the other.
-func (p *Plan) write(ctx context.Context, files *shardFiles, threads int, progress func(Progress)) error {
-	tables := make([][]gguf.TensorInfo, p.shards)
-	var total int64
-	for _, t := range p.Tensors {
-		tables[t.shard] = append(tables[t.shard], gguf.TensorInfo{Name: t.Name, Type: t.To, Shape: t.Shape, Size: t.BytesAfter})
-		total += t.BytesBefore
-	}
-	writers := make([]*gguf.Writer, p.shards)
-	for i, f := range files.files {
-		md := p.shardMetadata(i)
-		size, err := gguf.FileSize(md, tables[i], nil)
-		if err != nil {
-			return err
-		}
-		if err := f.Expect(size); err != nil {
-			return err
-		}
-		if writers[i], err = gguf.NewWriter(f, md, tables[i], nil); err != nil {
-			return err
-		}
-	}
-
-	start, done, index := time.Now(), int64(0), 0
-	err := p.stream(ctx, threads, func(c chunk, out []byte) error {
-		if _, err := writers[c.tensor.shard].Write(out); err != nil {
-			return err
-		}
-		if progress != nil {
-			for &p.Tensors[index] != c.tensor {
-				index++
-			}
-			done += c.tensor.BytesBefore / c.tensor.source.Rows() * (c.to - c.from)
-			progress(Progress{c.tensor.Name, index, done, total, time.Since(start)})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, w := range writers {
-		if err := w.Close(); err != nil {
-			return err
 		}
 	}
 	return nil

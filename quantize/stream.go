@@ -2,42 +2,189 @@ package quantize
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"time"
 
+	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/ordered"
 )
 
 // chunkLen is about how many elements a chunk has: a megabyte of float32.
 const chunkLen = 1 << 18
 
-// stream converts all tensors on several goroutines and hands their bytes to
-// sink in the order of the output, chunk by chunk. Chunks do not depend on
-// threads, nor does what the sink sees. Memory is bounded by the longest row
-// and the number of threads.
-func (p *Plan) stream(ctx context.Context, threads int, sink func(c chunk, out []byte) error) error {
-	return ordered.Run(ctx, threads, p.chunks,
-		func(ctx context.Context, c chunk, v *converter) error { return v.convert(ctx, p.source, c) },
+// readAhead is how many bytes of the source are asked for before they are needed.
+const readAhead = 32 << 20
+
+// An encoding is what some plans make of one tensor. It is made once for all of
+// them.
+type encoding struct {
+	tensor *Tensor // of the first of the plans
+	plans  []int
+}
+
+// A stream carries plans out that make something of the same tensors.
+type stream struct {
+	source    *Source
+	tensors   []*gguf.Tensor // of the source, in the order of the output
+	encodings [][]encoding   // of each tensor
+	outputs   []*output      // of each plan
+	results   []Result       // of each plan
+	options   RunOptions
+}
+
+// newStream finds what the plans have in common.
+func newStream(jobs []Job, o RunOptions) (*stream, error) {
+	first := jobs[0].Plan
+	s := &stream{source: first.source, results: make([]Result, len(jobs)), options: o}
+	s.encodings = make([][]encoding, len(first.Tensors))
+	for i := range first.Tensors {
+		s.tensors = append(s.tensors, first.Tensors[i].source)
+	}
+	for p, job := range jobs {
+		if job.Plan.source.Rows != first.source.Rows || len(job.Plan.Tensors) != len(s.tensors) {
+			return nil, fmt.Errorf("plans of different sources cannot be carried out at once")
+		}
+		for i := range job.Plan.Tensors {
+			t := &job.Plan.Tensors[i]
+			if t.source != s.tensors[i] {
+				return nil, fmt.Errorf("plans with different orders of tensors cannot be carried out at once")
+			}
+			same := slices.IndexFunc(s.encodings[i], func(e encoding) bool { return e.tensor.encodedLike(t) })
+			if same < 0 {
+				s.encodings[i] = append(s.encodings[i], encoding{tensor: t})
+				same = len(s.encodings[i]) - 1
+			}
+			s.encodings[i][same].plans = append(s.encodings[i][same].plans, p)
+		}
+		if o.Measure {
+			s.results[p].Deviations = make([]Deviation, len(s.tensors))
+		}
+	}
+	return s, nil
+}
+
+// encodedLike reports whether t and other, of the same source, get the same bytes.
+func (t *Tensor) encodedLike(other *Tensor) bool {
+	return t.To == other.To && slices.Equal(t.importance, other.importance)
+}
+
+// run converts all tensors on several goroutines. Chunks do not depend on
+// threads, nor does what they become. Memory is bounded by the longest row, the
+// number of threads and that of the plans.
+func (s *stream) run(ctx context.Context) error {
+	var done, total int64
+	for _, t := range s.tensors {
+		total += t.Size
+	}
+	start := time.Now()
+	return ordered.Run(ctx, s.options.Threads, s.chunks,
+		s.work,
 		func(c chunk, v *converter) error {
-			if err := sink(c, v.out); err != nil {
+			if err := s.finish(c, v); err != nil {
 				return err
 			}
-			p.source.DontNeed(c.tensor.source, c.from, c.to)
+			s.source.Rows.DontNeed(c.source, c.from, c.to)
+			if s.options.Progress != nil {
+				done += c.source.Size / c.source.Rows() * (c.to - c.from)
+				s.options.Progress(Progress{c.source.Name, c.tensor, done, total, time.Since(start)})
+			}
 			return nil
 		})
 }
 
-// chunks yields the rows of all tensors in the order of the output.
-func (p *Plan) chunks(yield func(chunk) bool) {
-	for i := range p.Tensors {
-		t := &p.Tensors[i]
-		rows := t.source.Rows()
-		step := max(1, chunkLen/max(1, t.Shape[0]))
-		if _, _, known := t.From.Block(); !known {
+// chunks yields the rows of all tensors in the order of the output, and asks
+// for those that come next to be read.
+func (s *stream) chunks(yield func(chunk) bool) {
+	var (
+		ahead int   // chunks that were asked for
+		asked int64 // their bytes, less those of chunks that were yielded
+		all   = slices.Collect(s.allChunks)
+	)
+	for i, c := range all {
+		for ; ahead < len(all) && (ahead <= i || asked < readAhead); ahead++ {
+			next := all[ahead]
+			s.source.Rows.WillNeed(next.source, next.from, next.to)
+			asked += next.bytes()
+		}
+		asked -= c.bytes()
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+func (s *stream) allChunks(yield func(chunk) bool) {
+	for i, t := range s.tensors {
+		rows := t.Rows()
+		step := max(1, chunkLen/max(1, t.RowLen()))
+		if _, _, known := t.Type.Block(); !known {
 			step = rows
 		}
 		for from := int64(0); from < rows; from += step {
-			if !yield(chunk{t, from, min(from+step, rows)}) {
+			if !yield(chunk{i, t, from, min(from+step, rows)}) {
 				return
 			}
 		}
 	}
+}
+
+// bytes returns the size of c in the source.
+func (c chunk) bytes() int64 { return c.source.Size / c.source.Rows() * (c.to - c.from) }
+
+// work reads a chunk, encodes it in every way and writes what it can write at
+// once.
+func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
+	if err := v.load(s.source, c); err != nil {
+		return err
+	}
+	encodings := s.encodings[c.tensor]
+	for len(v.results) < len(encodings) {
+		v.results = append(v.results, result{})
+	}
+	for i, e := range encodings {
+		r := &v.results[i]
+		if err := v.encode(ctx, e.tensor, r); err != nil {
+			return err
+		}
+		if s.options.Measure {
+			v.measure(e.tensor, r)
+		}
+		if s.options.Verify {
+			r.digest = digestOf(r.out)
+		}
+		r.late = r.late[:0]
+		for _, p := range e.plans {
+			written, err := s.outputs[p].writeEarly(c, r.out)
+			if err != nil {
+				return err
+			}
+			if !written {
+				r.late = append(r.late, p)
+			}
+		}
+	}
+	return nil
+}
+
+// finish does with a chunk what happens in the order of the output.
+func (s *stream) finish(c chunk, v *converter) error {
+	for i, e := range s.encodings[c.tensor] {
+		r := &v.results[i]
+		for _, p := range r.late {
+			if err := s.outputs[p].write(c, r.out); err != nil {
+				return err
+			}
+		}
+		for _, p := range e.plans {
+			s.outputs[p].settle(c, r.out)
+			if s.options.Measure {
+				s.results[p].Deviations[c.tensor].Add(r.deviation)
+			}
+			if s.options.Verify {
+				s.outputs[p].digests = append(s.outputs[p].digests, r.digest)
+			}
+		}
+	}
+	return nil
 }

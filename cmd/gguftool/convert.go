@@ -68,15 +68,20 @@ func (o *convertOptions) run(cmd *cobra.Command, set *settings, dir string) erro
 		return nil
 	}
 	w := cmd.ErrOrStderr()
-	for _, note := range report.Notes {
-		fmt.Fprintln(w, "note:", note)
-	}
-	for _, d := range report.Dropped {
-		fmt.Fprintf(w, "left out: %s: %s\n", d.Name, d.Why)
-	}
+	printConvertNotes(w, report.Model)
 	fmt.Fprintf(w, "%s: %s as %s, %d tensors, %d parameters, %d bytes\n",
 		report.Path, report.Class, report.FileType, len(report.Tensors), report.Parameters, report.Bytes)
 	return nil
+}
+
+// printConvertNotes tells what a user should know about the model.
+func printConvertNotes(w io.Writer, m *convert.Model) {
+	for _, note := range m.Notes {
+		fmt.Fprintln(w, "note:", note)
+	}
+	for _, d := range m.Dropped {
+		fmt.Fprintf(w, "left out: %s: %s\n", d.Name, d.Why)
+	}
 }
 
 func printConvertJSON(w io.Writer, r *convert.Report) error {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/quantize"
 )
 
 // Exit codes, the same for every verb.
@@ -49,6 +50,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[*fault.UnsupportedError](err); ok {
 		return exitUnsupported
+	}
+	if _, ok := errors.AsType[*quantize.VerifyError](err); ok {
+		return exitCheckFailed
 	}
 	return exitFailed
 }

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gguftool/gguftool/convert"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/imatrix"
 	"github.com/gguftool/gguftool/quantize"
@@ -18,7 +22,9 @@ import (
 type quantizeOptions struct {
 	library quantize.Options
 	run     quantize.RunOptions
+	convert convert.Options // of a checkpoint
 
+	targets       []quantizeTarget
 	imatrix       string
 	include       []string
 	exclude       []string
@@ -30,24 +36,46 @@ type quantizeOptions struct {
 	json          bool
 }
 
+// A quantizeTarget is a type that the model is to be quantized to.
+type quantizeTarget struct {
+	name     string // as it stands in names of files
+	fileType gguf.FileType
+	copy     bool
+}
+
 func newQuantize(set *settings) *cobra.Command {
 	var o quantizeOptions
 	cmd := &cobra.Command{
-		Use:   "quantize TYPE IN.gguf [OUT.gguf]",
-		Short: "Quantize a GGUF model",
+		Use:   "quantize TYPE[,TYPE...] IN.gguf|MODEL_DIR [OUT.gguf]",
+		Short: "Quantize a GGUF model or a checkpoint",
 		Long: `Quantize writes a model with fewer bits for each weight. TYPE names the mixture,
 as in Q4_K_M, or is its number; the tensors that each type makes, and the bytes,
 are those of llama-quantize. The table on standard output says what every tensor
 became and why.
 
+Several types, separated by commas, are made in one run that reads the input
+once. {type} in OUT.gguf stands for the type, so that each gets its own file; all
+of them appear, or none.
+
+The input may be the folder of a Hugging Face checkpoint. It is converted on the
+way, without a file in between, to the bytes that quantizing the file of
+'gguftool convert' (F32) gives.
+
 Without OUT.gguf the output is named after the input and the type, beside the
-input.
+input; that of a checkpoint is named after the model, in the current folder.
+
+--measure also tells the error of what was written against the input: RMSE, the
+root of the mean squared difference of the weights, the same as a part of their
+own root mean square, and with --imatrix weighted by importance. The fast formats
+take about half as long again with it, so it is off unless it is asked for.
 
 Types: ` + strings.Join(typeNames(), " ") + `.
 Those of the IQ, TQ and MXFP4 formats, Q1_0 and Q2_0 are known to --dry-run and
 cannot be written yet.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
+  gguftool quantize Q4_K_M,Q6_K,Q8_0 minilm-f32.gguf minilm-{type}.gguf
+  gguftool quantize Q4_K_M ./all-MiniLM-L6-v2 minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf`,
 		Args: between(2, 3, "a type, an input and perhaps an output"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.execute(cmd, set, args) },
@@ -66,6 +94,11 @@ cannot be written yet.`,
 	f.BoolVar(&o.library.NoFallback, "no-fallback", false, "refuse when rows do not fit the type, instead of choosing another")
 	f.StringArrayVar(&o.overrides, "override-kv", nil, "`KEY=TYPE:VALUE` to set in the output, TYPE int, float, bool or str (repeatable)")
 	f.BoolVar(&o.library.KeepSplit, "keep-split", false, "write as many shards as the input has")
+	f.StringVar(&o.convert.Name, "model-name", "", "of a checkpoint: `NAME` of the model instead of the one found there")
+	f.BoolVar(&o.convert.Extras, "extras", false, "of a checkpoint: also store what llama.cpp's converter leaves out: longest text, prompts, normalization")
+	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules that GGUF cannot hold; vectors will differ")
+	f.BoolVar(&o.run.Measure, "measure", false, "compare what is written with the input and print the error of each type")
+	f.BoolVar(&o.run.Verify, "verify", false, "read the output again and compare it with what was written; nothing stays where it differs (exit code 5)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what every tensor would become and write nothing")
 	f.BoolVar(&o.json, "json", false, "print the table as JSON")
 	f.BoolVar(&o.run.Overwrite, "force", false, "replace an existing output")
@@ -86,57 +119,135 @@ func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []stri
 	if err := o.parse(args); err != nil {
 		return err
 	}
-	f, err := gguf.Open(args[1])
+	in, err := o.open(args[1])
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := o.readImportance(cmd.ErrOrStderr()); err != nil {
+	defer in.close()
+	stderr := cmd.ErrOrStderr()
+	if err := o.readImportance(stderr); err != nil {
 		return err
 	}
-	plan, err := quantize.NewPlan(f, &o.library)
-	if err != nil {
-		return err
-	}
-	out := ""
+	out := in.outputName()
 	if len(args) == 3 {
 		out = args[2]
-	} else {
-		out = outputName(args[1], args[0])
 	}
-	if o.dryRun {
-		if err := plan.Check(); err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "gguftool: this would be refused:", err)
+	jobs, err := o.plan(in.source, out)
+	if err != nil {
+		return err
+	}
+	if in.model != nil && !o.json && !set.quiet {
+		printConvertNotes(stderr, in.model)
+	}
+
+	var results []quantize.Result
+	start := time.Now()
+	if !o.dryRun {
+		if results, err = o.carryOut(cmd.Context(), stderr, set, jobs); err != nil {
+			return err
 		}
-	} else {
-		update, finish := newProgress(cmd.ErrOrStderr(), set, "quantizing")
-		o.run.Progress = func(p quantize.Progress) { update(p.Done, p.Total) }
-		err := plan.Run(cmd.Context(), out, &o.run)
-		finish()
+		if set.quiet && !o.json {
+			return nil
+		}
+	}
+	elapsed := time.Since(start)
+	var reports quantizeReports
+	for i, job := range jobs {
+		r, err := newQuantizeReport(job, args[1], o.dryRun)
 		if err != nil {
 			return err
 		}
+		if o.dryRun {
+			r.refuse(stderr, job.Plan.Check())
+		} else {
+			r.Seconds = elapsed.Seconds()
+			r.Verified = o.run.Verify
+			r.measured(results[i].Deviations)
+		}
+		reports = append(reports, r)
 	}
-	report := newQuantizeReport(plan, args[1], out, o.dryRun)
-	switch {
-	case o.json:
-		return report.writeJSON(cmd.OutOrStdout())
-	case set.quiet && !o.dryRun:
-		return nil
+	if o.json {
+		return reports.writeJSON(cmd.OutOrStdout())
 	}
-	return report.writeText(cmd.OutOrStdout())
+	return reports.writeText(cmd.OutOrStdout())
+}
+
+// plan makes a job of every type; out is the path of the output, with {type} in
+// it where there are several.
+func (o *quantizeOptions) plan(source *quantize.Source, out string) ([]quantize.Job, error) {
+	var jobs []quantize.Job
+	for _, t := range o.targets {
+		library := o.library
+		library.FileType, library.Copy = t.fileType, t.copy
+		plan, err := source.Plan(&library)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, quantize.Job{Plan: plan, Out: strings.ReplaceAll(out, typeField, t.name)})
+	}
+	return jobs, nil
+}
+
+func (o *quantizeOptions) carryOut(ctx context.Context, stderr io.Writer, set *settings, jobs []quantize.Job) ([]quantize.Result, error) {
+	update, finish := newProgress(stderr, set, "quantizing")
+	defer finish()
+	o.run.Progress = func(p quantize.Progress) { update(p.Done, p.Total) }
+	return quantize.Run(ctx, jobs, &o.run)
+}
+
+// A quantizeInput is the model that is read.
+type quantizeInput struct {
+	path   string
+	source *quantize.Source
+	model  *convert.Model // of a checkpoint, or nil
+	close  func() error
+}
+
+// open opens a GGUF file, or a checkpoint as if it were the F32 file that
+// convert makes of it.
+func (o *quantizeOptions) open(path string) (*quantizeInput, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		if o.convert.Name != "" || o.convert.Extras || o.convert.DropModules {
+			return nil, usagef("--model-name, --extras and --drop-modules are for a checkpoint, and %s is not a folder", path)
+		}
+		if ext := filepath.Ext(path); err == nil && (ext == ".safetensors" || ext == ".bin" || ext == ".json") {
+			return nil, usagef("%s is a file of a checkpoint; name its folder, %s", path, filepath.Dir(path))
+		}
+		f, err := gguf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return &quantizeInput{path, quantize.FileSource(f), nil, f.Close}, nil
+	}
+	if o.library.KeepSplit {
+		return nil, usagef("--keep-split keeps the shards of a GGUF model, and %s is a checkpoint", path)
+	}
+	m, err := convert.Open(path, &o.convert)
+	if err != nil {
+		return nil, err
+	}
+	v := m.View()
+	source := &quantize.Source{Path: path, Files: v.Files, Metadata: m.Metadata, Tensors: v.Tensors, Rows: v}
+	return &quantizeInput{path, source, m, m.Close}, nil
 }
 
 // parse turns flags into options of the library; everything wrong here is wrong
 // usage.
 func (o *quantizeOptions) parse(args []string) error {
 	var err error
-	if o.library.FileType, o.library.Copy, err = quantize.ParseTarget(args[0]); err != nil {
+	if o.targets, err = parseTargets(args[0]); err != nil {
 		last := len(args) - 1
-		if _, _, swapped := quantize.ParseTarget(args[last]); swapped == nil {
+		if _, swapped := parseTargets(args[last]); swapped == nil {
 			return usagef("the type comes first: gguftool quantize %s %s", args[last], strings.Join(args[:last], " "))
 		}
 		return usageError{err}
+	}
+	if len(o.targets) > 1 && len(args) == 3 && !strings.Contains(args[2], typeField) {
+		return usagef("the output %s is one name for %d types; put %s where the type belongs, as in %s",
+			args[2], len(o.targets), typeField, strings.TrimSuffix(args[2], ".gguf")+"-"+typeField+".gguf")
+	}
+	if o.dryRun && (o.run.Measure || o.run.Verify) {
+		return usagef("--dry-run writes nothing that --measure or --verify could look at")
 	}
 	if len(o.include) > 0 && len(o.exclude) > 0 {
 		return usagef("--include-weights and --exclude-weights cannot be used together")
@@ -164,6 +275,26 @@ func (o *quantizeOptions) parse(args []string) error {
 		o.library.KVOverrides = append(o.library.KVOverrides, kv)
 	}
 	return nil
+}
+
+// parseTargets reads types that are separated by commas.
+func parseTargets(list string) ([]quantizeTarget, error) {
+	var targets []quantizeTarget
+	for name := range strings.SplitSeq(list, ",") {
+		t := quantizeTarget{name: "COPY"}
+		var err error
+		if t.fileType, t.copy, err = quantize.ParseTarget(name); err != nil {
+			return nil, err
+		}
+		if !t.copy {
+			t.name = t.fileType.String()
+		}
+		if slices.Contains(targets, t) {
+			return nil, fmt.Errorf("the type %s is named twice in %s", t.name, list)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
 }
 
 // An overrideList holds --tensor-type and --tensor-type-file in the order of the
@@ -240,15 +371,20 @@ func (o *quantizeOptions) readImportance(stderr io.Writer) error {
 // typeSuffix matches the type at the end of a model's name, as in minilm-f32.
 var typeSuffix = regexp.MustCompile(`(?i)[-._](f32|f16|bf16|i?q[1-8]_[0-9a-z_]+|tq[12]_0|mxfp4(_moe)?)$`)
 
-// outputName names the output after the input and the type, beside the input.
-func outputName(in, fileType string) string {
-	dir, name := filepath.Split(in)
+// typeField stands for the type in the name of an output.
+const typeField = "{type}"
+
+// outputName names the output after the input and the type, beside the input; or
+// after the model of a checkpoint, in the current folder.
+func (in *quantizeInput) outputName() string {
+	path := in.path
+	if in.model != nil {
+		path = in.model.FileName
+	}
+	dir, name := filepath.Split(path)
 	if prefix, _, _, ok := gguf.ParseShardPath(name); ok {
 		name = prefix
 	}
 	name = typeSuffix.ReplaceAllString(strings.TrimSuffix(name, ".gguf"), "")
-	if t, isCopy, err := quantize.ParseTarget(fileType); err == nil && !isCopy {
-		fileType = t.String()
-	}
-	return filepath.Join(dir, name+"-"+strings.ToUpper(fileType)+".gguf")
+	return filepath.Join(dir, name+"-"+typeField+".gguf")
 }

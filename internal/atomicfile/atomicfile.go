@@ -31,7 +31,10 @@ type File struct {
 	dest   string // symbolic links resolved
 	temp   string // current name, or "" while there is none
 	direct bool   // f is the destination itself
+	synced bool   // its bytes are on the disk
 	done   bool
+
+	back *writeBack // puts settled bytes on the disk, or nil
 }
 
 // Create begins writing dest. Unless overwrite is set, an existing destination
@@ -69,7 +72,8 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, explain("write", f.dest, err)
 }
 
-// WriteAt changes bytes that were written, which Replaceable must allow.
+// WriteAt writes at a place of its own, also over what was written, which
+// Replaceable must allow. Several goroutines may do so at once.
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	n, err := f.f.WriteAt(p, offset)
 	return n, explain("write", f.dest, err)
@@ -92,6 +96,33 @@ func (f *File) Expect(size int64) error {
 	return nil
 }
 
+// Settled says that the bytes before offset are written and will not change, so
+// that the system may begin to put them on the disk, which leaves less to do at
+// the end. It does not wait for that, and reports no errors: Sync does.
+func (f *File) Settled(offset int64) {
+	if f.direct || f.done {
+		return
+	}
+	if f.back == nil {
+		f.back = newWriteBack(f.f)
+	}
+	f.back.settled(offset)
+}
+
+// Sync puts what was written on the disk. Nothing may be written afterwards.
+func (f *File) Sync() error {
+	if f.direct || f.synced {
+		return nil
+	}
+	f.back.stop()
+	f.back = nil
+	if err := f.f.Sync(); err != nil {
+		return explain("write", f.dest, err)
+	}
+	f.synced = true
+	return nil
+}
+
 // Commit makes the file durable and gives it its name. After an error it is
 // gone, unless the error is of the last step, which makes the name durable too.
 // Without overwrite, a file that has appeared at the destination since Create
@@ -102,8 +133,8 @@ func (f *File) Commit(overwrite bool) error {
 		f.done = true
 		return explain("write", f.dest, f.f.Close())
 	}
-	if err := f.f.Sync(); err != nil {
-		return explain("write", f.dest, err)
+	if err := f.Sync(); err != nil {
+		return err
 	}
 	if err := f.publish(overwrite); err != nil {
 		return err
@@ -154,6 +185,7 @@ func (f *File) Abort() {
 		return
 	}
 	f.done = true
+	f.back.stop()
 	f.f.Close()
 	if f.temp != "" {
 		os.Remove(f.temp)

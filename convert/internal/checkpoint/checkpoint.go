@@ -209,6 +209,15 @@ func (t *Tensor) rowOffset(row int64) int64 {
 	return at
 }
 
+// WillNeed says that rows from ≤ row < to will be read soon. It does nothing for
+// tensors whose rows are gathered from all over.
+func (t *Tensor) WillNeed(from, to int64) {
+	if t.strides == nil && from < to {
+		rowBytes := t.RowLen() * t.DType.Size()
+		t.file.WillNeed(t.offset+from*rowBytes, (to-from)*rowBytes)
+	}
+}
+
 // Done says that rows from ≤ row < to will not be read again, so that the
 // system can have their memory back.
 func (t *Tensor) Done(from, to int64) {
