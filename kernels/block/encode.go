@@ -85,16 +85,26 @@ type batch struct {
 
 // encodeBlocks encodes all blocks, several at once where the machine can.
 func (c *Codec) encodeBlocks(b *batch) {
+	c.setVariances(b)
+	first := 0
+	if lanes := laneEncoders[c.Type]; lanes != nil {
+		first = lanes(b)
+	}
+	c.encodeFrom(b, first)
+}
+
+// setVariances computes the mean squares of rows, if the format needs them.
+func (c *Codec) setVariances(b *batch) {
 	if b.importance != nil && c.wholeRow {
 		b.variances = make([]float32, len(b.x)/b.columns)
 		for i := range b.variances {
 			b.variances[i] = sumSquares(b.x[i*b.columns:][:b.columns]) / float32(b.columns)
 		}
 	}
-	first := 0
-	if lanes := laneEncoders[c.Type]; lanes != nil {
-		first = lanes(b)
-	}
+}
+
+// encodeFrom encodes the blocks of a batch from one on, each by itself.
+func (c *Codec) encodeFrom(b *batch, first int) {
 	n := c.elements
 	for i := first; i < len(b.x)/n; i++ {
 		var (
