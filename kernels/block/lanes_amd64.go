@@ -14,16 +14,22 @@ func newLaneEncoders() map[gguf.Type]func(*batch) int {
 
 // laneEncodersOf returns the encoders of a path.
 func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
-	var symmetric *symmetricKernels
+	var (
+		plain     *plainKernels
+		symmetric *symmetricKernels
+	)
 	switch path {
 	case cpu.AVX512:
-		symmetric = &symmetricAVX512
+		plain, symmetric = &plainAVX512, &symmetricAVX512
 	case cpu.AVX2:
-		symmetric = &symmetricAVX2
+		plain, symmetric = &plainAVX2, &symmetricAVX2
 	default:
 		return nil
 	}
 	return map[gguf.Type]func(*batch) int{
+		gguf.TypeQ4_0: plainLanes(plain.q4_0),
+		gguf.TypeQ5_0: plainLanes(plain.q5_0),
+		gguf.TypeQ8_0: plainLanes(plain.q8_0),
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
 	}
 }

@@ -72,6 +72,8 @@ func constant(pattern uint32) Mem {
 	return constants.place(i)
 }
 
+func floatConstant(f float32) Mem { return constant(math.Float32bits(f)) }
+
 // vectorConstant returns the place of eight numbers.
 func vectorConstant(patterns ...uint32) Mem {
 	content := constants.content
@@ -199,6 +201,14 @@ func (m *machine) integerAnd(a, b Op, dst VecVirtual) {
 		VPANDD(a, b, dst)
 	} else {
 		VPAND(a, b, dst)
+	}
+}
+
+func (m *machine) integerOr(a, b Op, dst VecVirtual) {
+	if m.wide() {
+		VPORD(a, b, dst)
+	} else {
+		VPOR(a, b, dst)
 	}
 }
 
