@@ -30,6 +30,7 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_0: plainLanes(plain.q4_0),
 		gguf.TypeQ5_0: plainLanes(plain.q5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ3_K: symmetric.encodeQ3_K,
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
 	}
 }

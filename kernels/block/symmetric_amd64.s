@@ -294,8 +294,7 @@ loop7:
 	VMULPS       Z3, Z12, Z16
 	VCMPPS       $0x11, Z15, Z16, K1
 	VBROADCASTSS constants<>+0(SB), Z15
-	VCMPPS       $0x11, Z3, Z15, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z3, Z15, K1, K1
 	VDIVPS       Z3, Z2, Z3
 	VBLENDMPS    Z3, Z13, K1, Z13
 	VBLENDMPS    Z1, Z14, K1, Z14
@@ -305,8 +304,7 @@ loop7:
 	VMULPS       Z9, Z12, Z2
 	VCMPPS       $0x11, Z1, Z2, K1
 	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z9, Z1, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z9, Z1, K1, K1
 	VDIVPS       Z9, Z5, Z1
 	VBLENDMPS    Z1, Z13, K1, Z13
 	VBLENDMPS    Z4, Z14, K1, Z14
@@ -316,8 +314,7 @@ loop7:
 	VMULPS       Z11, Z12, Z2
 	VCMPPS       $0x11, Z1, Z2, K1
 	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z11, Z1, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z11, Z1, K1, K1
 	VDIVPS       Z11, Z0, Z1
 	VBLENDMPS    Z1, Z13, K1, Z13
 	VBLENDMPS    Z10, Z14, K1, Z14
@@ -515,8 +512,7 @@ loop13:
 	VMULPS       Z3, Z12, Z16
 	VCMPPS       $0x11, Z15, Z16, K1
 	VBROADCASTSS constants<>+0(SB), Z15
-	VCMPPS       $0x11, Z3, Z15, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z3, Z15, K1, K1
 	VDIVPS       Z3, Z2, Z3
 	VBLENDMPS    Z3, Z13, K1, Z13
 	VBLENDMPS    Z1, Z14, K1, Z14
@@ -526,8 +522,7 @@ loop13:
 	VMULPS       Z9, Z12, Z2
 	VCMPPS       $0x11, Z1, Z2, K1
 	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z9, Z1, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z9, Z1, K1, K1
 	VDIVPS       Z9, Z5, Z1
 	VBLENDMPS    Z1, Z13, K1, Z13
 	VBLENDMPS    Z4, Z14, K1, Z14
@@ -537,8 +532,7 @@ loop13:
 	VMULPS       Z11, Z12, Z2
 	VCMPPS       $0x11, Z1, Z2, K1
 	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z11, Z1, K2
-	KANDW        K1, K2, K1
+	VCMPPS       $0x11, Z11, Z1, K1, K1
 	VDIVPS       Z11, Z0, Z1
 	VBLENDMPS    Z1, Z13, K1, Z13
 	VBLENDMPS    Z10, Z14, K1, Z14
@@ -637,6 +631,625 @@ loop15:
 	VZEROUPPER
 	RET
 
+// func descendAVX512(s *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·descendAVX512(SB), NOSPLIT, $0-8
+	MOVQ         s+0(FP), AX
+	VBROADCASTSS constants<>+0(SB), Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBROADCASTSS constants<>+4(SB), Z2
+	LEAQ         256(AX), CX
+	MOVQ         $+16, DX
+
+loop16:
+	VANDPS (CX), Z2, Z3
+	VMAXPS Z3, Z0, Z0
+	ADDQ   $+64, CX
+	DECQ   DX
+	JNZ    loop16
+	MOVQ   $+16, DX
+
+loop17:
+	SUBQ         $+64, CX
+	VMOVUPS      (CX), Z3
+	VANDPS       Z3, Z2, Z4
+	VCMPPS       $0x00, Z0, Z4, K1
+	VBLENDMPS    Z3, Z1, K1, Z1
+	DECQ         DX
+	JNZ          loop17
+	VBROADCASTSS constants<>+8(SB), Z2
+	VANDPS       Z1, Z2, Z1
+	VXORPS       Z1, Z2, Z1
+	VBROADCASTSS constants<>+36(SB), Z2
+	VDIVPS       Z0, Z2, Z2
+	VORPS        Z1, Z2, Z2
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBROADCASTSS constants<>+0(SB), Z3
+	LEAQ         256(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop18:
+	VMOVUPS      (CX), Z4
+	VMULPS       Z4, Z2, Z5
+	VBROADCASTSS constants<>+20(SB), Z6
+	VADDPS       Z6, Z5, Z5
+	VBROADCASTSS constants<>+20(SB), Z6
+	VSUBPS       Z6, Z5, Z5
+	VBROADCASTSS constants<>+40(SB), Z6
+	VMINPS       Z6, Z5, Z5
+	VMULPS       Z4, Z4, Z6
+	VMULPS       Z4, Z6, Z7
+	VMOVUPS      Z4, (BX)
+	VMOVUPS      Z6, 64(BX)
+	VMOVUPS      Z7, 128(BX)
+	VMOVUPS      Z5, 192(BX)
+	VMULPS       Z5, Z7, Z7
+	VADDPS       Z7, Z1, Z1
+	VMULPS       Z5, Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z3, Z3
+	ADDQ         $+64, CX
+	ADDQ         $+1024, BX
+	DECQ         DX
+	JNZ          loop18
+	VBROADCASTSS constants<>+0(SB), Z2
+	VBROADCASTSS constants<>+0(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	LEAQ         1280(AX), CX
+	MOVQ         $+16, DX
+
+loop19:
+	VANDPS (CX), Z5, Z6
+	VMAXPS Z6, Z2, Z2
+	ADDQ   $+64, CX
+	DECQ   DX
+	JNZ    loop19
+	MOVQ   $+16, DX
+
+loop20:
+	SUBQ         $+64, CX
+	VMOVUPS      (CX), Z6
+	VANDPS       Z6, Z5, Z7
+	VCMPPS       $0x00, Z2, Z7, K1
+	VBLENDMPS    Z6, Z4, K1, Z4
+	DECQ         DX
+	JNZ          loop20
+	VBROADCASTSS constants<>+8(SB), Z5
+	VANDPS       Z4, Z5, Z4
+	VXORPS       Z4, Z5, Z4
+	VBROADCASTSS constants<>+36(SB), Z5
+	VDIVPS       Z2, Z5, Z5
+	VORPS        Z4, Z5, Z5
+	VBROADCASTSS constants<>+0(SB), Z4
+	VBROADCASTSS constants<>+0(SB), Z6
+	LEAQ         1280(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop21:
+	VMOVUPS      (CX), Z7
+	VMULPS       Z7, Z5, Z8
+	VBROADCASTSS constants<>+20(SB), Z9
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS constants<>+20(SB), Z9
+	VSUBPS       Z9, Z8, Z8
+	VBROADCASTSS constants<>+40(SB), Z9
+	VMINPS       Z9, Z8, Z8
+	VMULPS       Z7, Z7, Z9
+	VMULPS       Z7, Z9, Z10
+	VMOVUPS      Z7, 256(BX)
+	VMOVUPS      Z9, 320(BX)
+	VMOVUPS      Z10, 384(BX)
+	VMOVUPS      Z8, 448(BX)
+	VMULPS       Z8, Z10, Z10
+	VADDPS       Z10, Z4, Z4
+	VMULPS       Z8, Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+64, CX
+	ADDQ         $+1024, BX
+	DECQ         DX
+	JNZ          loop21
+	VBROADCASTSS constants<>+0(SB), Z5
+	VBROADCASTSS constants<>+0(SB), Z7
+	VBROADCASTSS constants<>+4(SB), Z8
+	LEAQ         2304(AX), CX
+	MOVQ         $+16, DX
+
+loop22:
+	VANDPS (CX), Z8, Z9
+	VMAXPS Z9, Z5, Z5
+	ADDQ   $+64, CX
+	DECQ   DX
+	JNZ    loop22
+	MOVQ   $+16, DX
+
+loop23:
+	SUBQ         $+64, CX
+	VMOVUPS      (CX), Z9
+	VANDPS       Z9, Z8, Z10
+	VCMPPS       $0x00, Z5, Z10, K1
+	VBLENDMPS    Z9, Z7, K1, Z7
+	DECQ         DX
+	JNZ          loop23
+	VBROADCASTSS constants<>+8(SB), Z8
+	VANDPS       Z7, Z8, Z7
+	VXORPS       Z7, Z8, Z7
+	VBROADCASTSS constants<>+36(SB), Z8
+	VDIVPS       Z5, Z8, Z8
+	VORPS        Z7, Z8, Z8
+	VBROADCASTSS constants<>+0(SB), Z7
+	VBROADCASTSS constants<>+0(SB), Z9
+	LEAQ         2304(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop24:
+	VMOVUPS      (CX), Z10
+	VMULPS       Z10, Z8, Z11
+	VBROADCASTSS constants<>+20(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+20(SB), Z12
+	VSUBPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+40(SB), Z12
+	VMINPS       Z12, Z11, Z11
+	VMULPS       Z10, Z10, Z12
+	VMULPS       Z10, Z12, Z13
+	VMOVUPS      Z10, 512(BX)
+	VMOVUPS      Z12, 576(BX)
+	VMOVUPS      Z13, 640(BX)
+	VMOVUPS      Z11, 704(BX)
+	VMULPS       Z11, Z13, Z13
+	VADDPS       Z13, Z7, Z7
+	VMULPS       Z11, Z12, Z12
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z9, Z9
+	ADDQ         $+64, CX
+	ADDQ         $+1024, BX
+	DECQ         DX
+	JNZ          loop24
+	VBROADCASTSS constants<>+0(SB), Z8
+	VBROADCASTSS constants<>+0(SB), Z10
+	VBROADCASTSS constants<>+4(SB), Z11
+	LEAQ         3328(AX), CX
+	MOVQ         $+16, DX
+
+loop25:
+	VANDPS (CX), Z11, Z12
+	VMAXPS Z12, Z8, Z8
+	ADDQ   $+64, CX
+	DECQ   DX
+	JNZ    loop25
+	MOVQ   $+16, DX
+
+loop26:
+	SUBQ         $+64, CX
+	VMOVUPS      (CX), Z12
+	VANDPS       Z12, Z11, Z13
+	VCMPPS       $0x00, Z8, Z13, K1
+	VBLENDMPS    Z12, Z10, K1, Z10
+	DECQ         DX
+	JNZ          loop26
+	VBROADCASTSS constants<>+8(SB), Z11
+	VANDPS       Z10, Z11, Z10
+	VXORPS       Z10, Z11, Z10
+	VBROADCASTSS constants<>+36(SB), Z11
+	VDIVPS       Z8, Z11, Z11
+	VORPS        Z10, Z11, Z11
+	VBROADCASTSS constants<>+0(SB), Z10
+	VBROADCASTSS constants<>+0(SB), Z12
+	LEAQ         3328(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop27:
+	VMOVUPS      (CX), Z13
+	VMULPS       Z13, Z11, Z14
+	VBROADCASTSS constants<>+20(SB), Z15
+	VADDPS       Z15, Z14, Z14
+	VBROADCASTSS constants<>+20(SB), Z15
+	VSUBPS       Z15, Z14, Z14
+	VBROADCASTSS constants<>+40(SB), Z15
+	VMINPS       Z15, Z14, Z14
+	VMULPS       Z13, Z13, Z15
+	VMULPS       Z13, Z15, Z16
+	VMOVUPS      Z13, 768(BX)
+	VMOVUPS      Z15, 832(BX)
+	VMOVUPS      Z16, 896(BX)
+	VMOVUPS      Z14, 960(BX)
+	VMULPS       Z14, Z16, Z16
+	VADDPS       Z16, Z10, Z10
+	VMULPS       Z14, Z15, Z15
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z15, Z12, Z12
+	ADDQ         $+64, CX
+	ADDQ         $+1024, BX
+	DECQ         DX
+	JNZ          loop27
+	VBROADCASTSS constants<>+20(SB), Z11
+	VBROADCASTSS constants<>+44(SB), Z13
+	VBROADCASTSS constants<>+48(SB), Z14
+	VBROADCASTSS constants<>+32(SB), Z15
+	VBROADCASTSS constants<>+52(SB), Z16
+	VBROADCASTSS constants<>+0(SB), Z17
+	MOVQ         $+5, CX
+
+loop29:
+	XORL DX, DX
+	LEAQ 4352(AX), BX
+	MOVQ $+16, SI
+
+loop30:
+	VMOVUPS      192(BX), Z17
+	VMULPS       128(BX), Z17, Z18
+	VSUBPS       Z18, Z1, Z18
+	VMULPS       64(BX), Z17, Z19
+	VMULPS       Z17, Z19, Z19
+	VSUBPS       Z19, Z3, Z19
+	VMULPS       (BX), Z19, Z20
+	VDIVPS       Z18, Z20, Z20
+	VADDPS       Z11, Z20, Z20
+	VPANDD       Z15, Z20, Z20
+	VPMAXSD      Z13, Z20, Z20
+	VPMINSD      Z14, Z20, Z20
+	VPORD        Z16, Z20, Z20
+	VSUBPS       Z11, Z20, Z20
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z18, Z21, K1
+	VCMPPS       $0x04, Z17, Z20, K1, K1
+	VMULPS       128(BX), Z20, Z21
+	VADDPS       Z21, Z18, Z18
+	VMULPS       64(BX), Z20, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z19, Z19
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z19, Z21, K1, K1
+	VMULPS       Z18, Z18, Z22
+	VMULPS       Z3, Z22, Z22
+	VMULPS       Z1, Z1, Z21
+	VMULPS       Z19, Z21, Z21
+	VCMPPS       $0x11, Z22, Z21, K1, K1
+	VBLENDMPS    Z20, Z17, K1, Z17
+	VBLENDMPS    Z18, Z1, K1, Z1
+	VBLENDMPS    Z19, Z3, K1, Z3
+	VMOVUPS      Z17, 192(BX)
+	KMOVW        K1, DI
+	ORL          DI, DX
+	VMOVUPS      448(BX), Z17
+	VMULPS       384(BX), Z17, Z18
+	VSUBPS       Z18, Z4, Z18
+	VMULPS       320(BX), Z17, Z19
+	VMULPS       Z17, Z19, Z19
+	VSUBPS       Z19, Z6, Z19
+	VMULPS       256(BX), Z19, Z20
+	VDIVPS       Z18, Z20, Z20
+	VADDPS       Z11, Z20, Z20
+	VPANDD       Z15, Z20, Z20
+	VPMAXSD      Z13, Z20, Z20
+	VPMINSD      Z14, Z20, Z20
+	VPORD        Z16, Z20, Z20
+	VSUBPS       Z11, Z20, Z20
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z18, Z21, K1
+	VCMPPS       $0x04, Z17, Z20, K1, K1
+	VMULPS       384(BX), Z20, Z21
+	VADDPS       Z21, Z18, Z18
+	VMULPS       320(BX), Z20, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z19, Z19
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z19, Z21, K1, K1
+	VMULPS       Z18, Z18, Z22
+	VMULPS       Z6, Z22, Z22
+	VMULPS       Z4, Z4, Z21
+	VMULPS       Z19, Z21, Z21
+	VCMPPS       $0x11, Z22, Z21, K1, K1
+	VBLENDMPS    Z20, Z17, K1, Z17
+	VBLENDMPS    Z18, Z4, K1, Z4
+	VBLENDMPS    Z19, Z6, K1, Z6
+	VMOVUPS      Z17, 448(BX)
+	KMOVW        K1, DI
+	ORL          DI, DX
+	VMOVUPS      704(BX), Z17
+	VMULPS       640(BX), Z17, Z18
+	VSUBPS       Z18, Z7, Z18
+	VMULPS       576(BX), Z17, Z19
+	VMULPS       Z17, Z19, Z19
+	VSUBPS       Z19, Z9, Z19
+	VMULPS       512(BX), Z19, Z20
+	VDIVPS       Z18, Z20, Z20
+	VADDPS       Z11, Z20, Z20
+	VPANDD       Z15, Z20, Z20
+	VPMAXSD      Z13, Z20, Z20
+	VPMINSD      Z14, Z20, Z20
+	VPORD        Z16, Z20, Z20
+	VSUBPS       Z11, Z20, Z20
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z18, Z21, K1
+	VCMPPS       $0x04, Z17, Z20, K1, K1
+	VMULPS       640(BX), Z20, Z21
+	VADDPS       Z21, Z18, Z18
+	VMULPS       576(BX), Z20, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z19, Z19
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z19, Z21, K1, K1
+	VMULPS       Z18, Z18, Z22
+	VMULPS       Z9, Z22, Z22
+	VMULPS       Z7, Z7, Z21
+	VMULPS       Z19, Z21, Z21
+	VCMPPS       $0x11, Z22, Z21, K1, K1
+	VBLENDMPS    Z20, Z17, K1, Z17
+	VBLENDMPS    Z18, Z7, K1, Z7
+	VBLENDMPS    Z19, Z9, K1, Z9
+	VMOVUPS      Z17, 704(BX)
+	KMOVW        K1, DI
+	ORL          DI, DX
+	VMOVUPS      960(BX), Z17
+	VMULPS       896(BX), Z17, Z18
+	VSUBPS       Z18, Z10, Z18
+	VMULPS       832(BX), Z17, Z19
+	VMULPS       Z17, Z19, Z19
+	VSUBPS       Z19, Z12, Z19
+	VMULPS       768(BX), Z19, Z20
+	VDIVPS       Z18, Z20, Z20
+	VADDPS       Z11, Z20, Z20
+	VPANDD       Z15, Z20, Z20
+	VPMAXSD      Z13, Z20, Z20
+	VPMINSD      Z14, Z20, Z20
+	VPORD        Z16, Z20, Z20
+	VSUBPS       Z11, Z20, Z20
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z18, Z21, K1
+	VCMPPS       $0x04, Z17, Z20, K1, K1
+	VMULPS       896(BX), Z20, Z21
+	VADDPS       Z21, Z18, Z18
+	VMULPS       832(BX), Z20, Z21
+	VMULPS       Z20, Z21, Z21
+	VADDPS       Z21, Z19, Z19
+	VBROADCASTSS constants<>+0(SB), Z21
+	VCMPPS       $0x11, Z19, Z21, K1, K1
+	VMULPS       Z18, Z18, Z22
+	VMULPS       Z12, Z22, Z22
+	VMULPS       Z10, Z10, Z21
+	VMULPS       Z19, Z21, Z21
+	VCMPPS       $0x11, Z22, Z21, K1, K1
+	VBLENDMPS    Z20, Z17, K1, Z17
+	VBLENDMPS    Z18, Z10, K1, Z10
+	VBLENDMPS    Z19, Z12, K1, Z12
+	VMOVUPS      Z17, 960(BX)
+	KMOVW        K1, DI
+	ORL          DI, DX
+	ADDQ         $+1024, BX
+	DECQ         SI
+	JNZ          loop30
+	TESTL        DX, DX
+	JZ           done28
+	DECQ         CX
+	JNZ          loop29
+
+done28:
+	VDIVPS       Z3, Z1, Z1
+	VBROADCASTSS constants<>+0(SB), Z11
+	VCMPPS       $0x11, Z3, Z11, K1
+	VBROADCASTSS constants<>+0(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VBROADCASTSS constants<>+28(SB), Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBROADCASTSS constants<>+0(SB), Z0
+	VBLENDMPS    Z0, Z1, K1, Z1
+	VMOVUPS      Z1, (AX)
+	VDIVPS       Z6, Z4, Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VCMPPS       $0x11, Z6, Z1, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z0, Z1, K1, Z0
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z2, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 64(AX)
+	VDIVPS       Z9, Z7, Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VCMPPS       $0x11, Z9, Z1, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z0, Z1, K1, Z0
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 128(AX)
+	VDIVPS       Z12, Z10, Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VCMPPS       $0x11, Z12, Z1, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z0, Z1, K1, Z0
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z8, K1
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 192(AX)
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(sums *float32, x *float32, stride int, squares int)
+// Requires: AVX, AVX512F
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ         sums+0(FP), AX
+	MOVQ         squares+24(FP), CX
+	MOVQ         x+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	LEAQ         (DI)(BX*4), R8
+	LEAQ         (R8)(BX*4), R9
+	VBROADCASTSS constants<>+0(SB), Z0
+
+loop31:
+	VMOVUPS    (DX), Z1
+	VMOVUPS    (DX)(BX*1), Z2
+	VMOVUPS    (DX)(BX*2), Z3
+	VMOVUPS    (DX)(SI*1), Z4
+	VUNPCKLPS  Z2, Z1, Z5
+	VUNPCKHPS  Z2, Z1, Z1
+	VUNPCKLPS  Z4, Z3, Z2
+	VUNPCKHPS  Z4, Z3, Z3
+	VUNPCKLPD  Z2, Z5, Z4
+	VUNPCKHPD  Z2, Z5, Z2
+	VUNPCKLPD  Z3, Z1, Z5
+	VUNPCKHPD  Z3, Z1, Z1
+	VMOVUPS    (DI), Z3
+	VMOVUPS    (DI)(BX*1), Z6
+	VMOVUPS    (DI)(BX*2), Z7
+	VMOVUPS    (DI)(SI*1), Z8
+	VUNPCKLPS  Z6, Z3, Z9
+	VUNPCKHPS  Z6, Z3, Z3
+	VUNPCKLPS  Z8, Z7, Z6
+	VUNPCKHPS  Z8, Z7, Z7
+	VUNPCKLPD  Z6, Z9, Z8
+	VUNPCKHPD  Z6, Z9, Z6
+	VUNPCKLPD  Z7, Z3, Z9
+	VUNPCKHPD  Z7, Z3, Z3
+	VMOVUPS    (R8), Z7
+	VMOVUPS    (R8)(BX*1), Z10
+	VMOVUPS    (R8)(BX*2), Z11
+	VMOVUPS    (R8)(SI*1), Z12
+	VUNPCKLPS  Z10, Z7, Z13
+	VUNPCKHPS  Z10, Z7, Z7
+	VUNPCKLPS  Z12, Z11, Z10
+	VUNPCKHPS  Z12, Z11, Z11
+	VUNPCKLPD  Z10, Z13, Z12
+	VUNPCKHPD  Z10, Z13, Z10
+	VUNPCKLPD  Z11, Z7, Z13
+	VUNPCKHPD  Z11, Z7, Z7
+	VMOVUPS    (R9), Z11
+	VMOVUPS    (R9)(BX*1), Z14
+	VMOVUPS    (R9)(BX*2), Z15
+	VMOVUPS    (R9)(SI*1), Z16
+	VUNPCKLPS  Z14, Z11, Z17
+	VUNPCKHPS  Z14, Z11, Z11
+	VUNPCKLPS  Z16, Z15, Z14
+	VUNPCKHPS  Z16, Z15, Z15
+	VUNPCKLPD  Z14, Z17, Z16
+	VUNPCKHPD  Z14, Z17, Z14
+	VUNPCKLPD  Z15, Z11, Z17
+	VUNPCKHPD  Z15, Z11, Z11
+	VSHUFF32X4 $0x44, Z8, Z4, Z15
+	VSHUFF32X4 $0xee, Z8, Z4, Z4
+	VSHUFF32X4 $0x44, Z16, Z12, Z8
+	VSHUFF32X4 $0xee, Z16, Z12, Z12
+	VSHUFF32X4 $0x88, Z8, Z15, Z16
+	VSHUFF32X4 $0xdd, Z8, Z15, Z8
+	VSHUFF32X4 $0x88, Z12, Z4, Z15
+	VSHUFF32X4 $0xdd, Z12, Z4, Z4
+	VSHUFF32X4 $0x44, Z6, Z2, Z12
+	VSHUFF32X4 $0xee, Z6, Z2, Z2
+	VSHUFF32X4 $0x44, Z14, Z10, Z6
+	VSHUFF32X4 $0xee, Z14, Z10, Z10
+	VSHUFF32X4 $0x88, Z6, Z12, Z14
+	VSHUFF32X4 $0xdd, Z6, Z12, Z6
+	VSHUFF32X4 $0x88, Z10, Z2, Z12
+	VSHUFF32X4 $0xdd, Z10, Z2, Z2
+	VSHUFF32X4 $0x44, Z9, Z5, Z10
+	VSHUFF32X4 $0xee, Z9, Z5, Z5
+	VSHUFF32X4 $0x44, Z17, Z13, Z9
+	VSHUFF32X4 $0xee, Z17, Z13, Z13
+	VSHUFF32X4 $0x88, Z9, Z10, Z17
+	VSHUFF32X4 $0xdd, Z9, Z10, Z9
+	VSHUFF32X4 $0x88, Z13, Z5, Z10
+	VSHUFF32X4 $0xdd, Z13, Z5, Z5
+	VSHUFF32X4 $0x44, Z3, Z1, Z13
+	VSHUFF32X4 $0xee, Z3, Z1, Z1
+	VSHUFF32X4 $0x44, Z11, Z7, Z3
+	VSHUFF32X4 $0xee, Z11, Z7, Z7
+	VSHUFF32X4 $0x88, Z3, Z13, Z11
+	VSHUFF32X4 $0xdd, Z3, Z13, Z3
+	VSHUFF32X4 $0x88, Z7, Z1, Z13
+	VSHUFF32X4 $0xdd, Z7, Z1, Z1
+	VMULPS     Z16, Z16, Z16
+	VADDPS     Z16, Z0, Z0
+	VMULPS     Z14, Z14, Z14
+	VADDPS     Z14, Z0, Z0
+	VMULPS     Z17, Z17, Z17
+	VADDPS     Z17, Z0, Z0
+	VMULPS     Z11, Z11, Z11
+	VADDPS     Z11, Z0, Z0
+	VMULPS     Z8, Z8, Z8
+	VADDPS     Z8, Z0, Z0
+	VMULPS     Z6, Z6, Z6
+	VADDPS     Z6, Z0, Z0
+	VMULPS     Z9, Z9, Z9
+	VADDPS     Z9, Z0, Z0
+	VMULPS     Z3, Z3, Z3
+	VADDPS     Z3, Z0, Z0
+	VMULPS     Z15, Z15, Z15
+	VADDPS     Z15, Z0, Z0
+	VMULPS     Z12, Z12, Z12
+	VADDPS     Z12, Z0, Z0
+	VMULPS     Z10, Z10, Z10
+	VADDPS     Z10, Z0, Z0
+	VMULPS     Z13, Z13, Z13
+	VADDPS     Z13, Z0, Z0
+	VMULPS     Z4, Z4, Z4
+	VADDPS     Z4, Z0, Z0
+	VMULPS     Z2, Z2, Z2
+	VADDPS     Z2, Z0, Z0
+	VMULPS     Z5, Z5, Z5
+	VADDPS     Z5, Z0, Z0
+	VMULPS     Z1, Z1, Z1
+	VADDPS     Z1, Z0, Z0
+	ADDQ       $+64, DX
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	DECQ       CX
+	JNZ        loop31
+	VMOVUPS    Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func totalAVX512(sums *float32, x *float32, count int)
+// Requires: AVX, AVX512F
+TEXT ·totalAVX512(SB), NOSPLIT, $0-24
+	MOVQ         sums+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         count+16(FP), DX
+	VBROADCASTSS constants<>+0(SB), Z0
+
+loop32:
+	VADDPS  (CX), Z0, Z0
+	ADDQ    $+64, CX
+	DECQ    DX
+	JNZ     loop32
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func weighAVX512(w *float32, x *float32, importance *float32, groups int, variance float32)
+// Requires: AVX, AVX512F
+TEXT ·weighAVX512(SB), NOSPLIT, $0-36
+	MOVQ         w+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         importance+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VBROADCASTSS variance+32(FP), Z0
+
+loop33:
+	VMOVUPS (CX), Z1
+	VMULPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z1
+	VSQRTPS Z1, Z1
+	VMULPS  (DX), Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	DECQ    BX
+	JNZ     loop33
+	VZEROUPPER
+	RET
+
 // func transposeAVX2(dst *float32, src *float32, stride int, squares int)
 // Requires: AVX
 TEXT ·transposeAVX2(SB), NOSPLIT, $0-32
@@ -647,7 +1260,7 @@ TEXT ·transposeAVX2(SB), NOSPLIT, $0-32
 	LEAQ (BX)(BX*2), SI
 	LEAQ (DX)(BX*4), DI
 
-loop16:
+loop34:
 	VMOVUPS    (DX), Y0
 	VMOVUPS    (DX)(BX*1), Y1
 	VMOVUPS    (DX)(BX*2), Y2
@@ -692,7 +1305,7 @@ loop16:
 	ADDQ       $+32, DI
 	ADDQ       $+256, AX
 	DECQ       CX
-	JNZ        loop16
+	JNZ        loop34
 	VZEROUPPER
 	RET
 
@@ -707,22 +1320,22 @@ TEXT ·searchSquaresAVX2(SB), NOSPLIT, $0-16
 	LEAQ         512(AX), DX
 	MOVQ         CX, BX
 
-loop17:
+loop35:
 	VANDPS (DX), Y2, Y3
 	VMAXPS Y3, Y0, Y0
 	ADDQ   $+32, DX
 	DECQ   BX
-	JNZ    loop17
+	JNZ    loop35
 	MOVQ   CX, BX
 
-loop18:
+loop36:
 	SUBQ         $+32, DX
 	VMOVUPS      (DX), Y3
 	VANDPS       Y3, Y2, Y4
 	VCMPPS       $0x00, Y0, Y4, Y4
 	VBLENDVPS    Y4, Y3, Y1, Y1
 	DECQ         BX
-	JNZ          loop18
+	JNZ          loop36
 	VBROADCASTSS constants<>+8(SB), Y2
 	VANDPS       Y1, Y2, Y1
 	VXORPS       Y1, Y2, Y1
@@ -736,7 +1349,7 @@ loop18:
 	LEAQ         4608(AX), BX
 	MOVQ         CX, SI
 
-loop19:
+loop37:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS constants<>+4(SB), Y5
 	VANDPS       Y4, Y5, Y5
@@ -795,7 +1408,7 @@ loop19:
 	ADDQ         $+32, DX
 	ADDQ         $+288, BX
 	DECQ         SI
-	JNZ          loop19
+	JNZ          loop37
 	VMOVUPS      Y2, 384(AX)
 	VMOVUPS      Y3, 192(AX)
 	VMOVUPS      192(AX), Y1
@@ -813,12 +1426,12 @@ loop19:
 	XORQ         BX, BX
 	MOVQ         $+6, SI
 
-loop20:
+loop38:
 	CMPQ SI, $+3
-	JNE  side21
+	JNE  side39
 	ADDQ $+32, BX
 
-side21:
+side39:
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS (DX), Y1
 	VDIVPS       Y0, Y1, Y1
@@ -836,7 +1449,7 @@ side21:
 	MOVQ         CX, R8
 	LEAQ         (DI)(BX*1), R9
 
-loop22:
+loop40:
 	VMOVUPS      96(R9), Y9
 	VMOVUPS      128(R9), Y10
 	VMOVUPS      192(R9), Y11
@@ -862,7 +1475,7 @@ loop22:
 	ADDQ         $+288, DI
 	ADDQ         $+288, R9
 	DECQ         R8
-	JNZ          loop22
+	JNZ          loop40
 	VMOVUPS      192(AX), Y9
 	VMOVUPS      384(AX), Y10
 	VMOVUPS      448(AX), Y11
@@ -871,40 +1484,40 @@ loop22:
 	VCMPPS       $0x11, Y12, Y13, Y12
 	VXORPS       Y13, Y13, Y13
 	VCMPPS       $0x11, Y3, Y13, Y13
-	VANDPS       Y12, Y13, Y12
+	VANDPS       Y12, Y13, Y13
 	VDIVPS       Y3, Y2, Y3
-	VBLENDVPS    Y12, Y3, Y10, Y10
-	VBLENDVPS    Y12, Y1, Y11, Y11
+	VBLENDVPS    Y13, Y3, Y10, Y10
+	VBLENDVPS    Y13, Y1, Y11, Y11
 	VMULPS       Y2, Y3, Y3
-	VBLENDVPS    Y12, Y3, Y9, Y9
+	VBLENDVPS    Y13, Y3, Y9, Y9
 	VMULPS       Y5, Y5, Y1
 	VMULPS       Y6, Y9, Y2
 	VCMPPS       $0x11, Y1, Y2, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x11, Y6, Y2, Y2
-	VANDPS       Y1, Y2, Y1
-	VDIVPS       Y6, Y5, Y2
-	VBLENDVPS    Y1, Y2, Y10, Y10
-	VBLENDVPS    Y1, Y4, Y11, Y11
-	VMULPS       Y5, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y9, Y9
+	VANDPS       Y1, Y2, Y2
+	VDIVPS       Y6, Y5, Y1
+	VBLENDVPS    Y2, Y1, Y10, Y10
+	VBLENDVPS    Y2, Y4, Y11, Y11
+	VMULPS       Y5, Y1, Y1
+	VBLENDVPS    Y2, Y1, Y9, Y9
 	VMULPS       Y0, Y0, Y1
 	VMULPS       Y8, Y9, Y2
 	VCMPPS       $0x11, Y1, Y2, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x11, Y8, Y2, Y2
-	VANDPS       Y1, Y2, Y1
-	VDIVPS       Y8, Y0, Y2
-	VBLENDVPS    Y1, Y2, Y10, Y10
-	VBLENDVPS    Y1, Y7, Y11, Y11
-	VMULPS       Y0, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y9, Y9
+	VANDPS       Y1, Y2, Y2
+	VDIVPS       Y8, Y0, Y1
+	VBLENDVPS    Y2, Y1, Y10, Y10
+	VBLENDVPS    Y2, Y7, Y11, Y11
+	VMULPS       Y0, Y1, Y1
+	VBLENDVPS    Y2, Y1, Y9, Y9
 	VMOVUPS      Y9, 192(AX)
 	VMOVUPS      Y10, 384(AX)
 	VMOVUPS      Y11, 448(AX)
 	ADDQ         $+12, DX
 	DECQ         SI
-	JNZ          loop20
+	JNZ          loop38
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS constants<>+28(SB), Y1
 	VCMPPS       $0x11, Y1, Y0, Y0
@@ -931,22 +1544,22 @@ TEXT ·searchWeightedAVX2(SB), NOSPLIT, $0-16
 	LEAQ         512(AX), DX
 	MOVQ         CX, BX
 
-loop23:
+loop41:
 	VANDPS (DX), Y2, Y3
 	VMAXPS Y3, Y0, Y0
 	ADDQ   $+32, DX
 	DECQ   BX
-	JNZ    loop23
+	JNZ    loop41
 	MOVQ   CX, BX
 
-loop24:
+loop42:
 	SUBQ         $+32, DX
 	VMOVUPS      (DX), Y3
 	VANDPS       Y3, Y2, Y4
 	VCMPPS       $0x00, Y0, Y4, Y4
 	VBLENDVPS    Y4, Y3, Y1, Y1
 	DECQ         BX
-	JNZ          loop24
+	JNZ          loop42
 	VBROADCASTSS constants<>+8(SB), Y2
 	VANDPS       Y1, Y2, Y1
 	VXORPS       Y1, Y2, Y1
@@ -960,7 +1573,7 @@ loop24:
 	LEAQ         4608(AX), BX
 	MOVQ         CX, SI
 
-loop25:
+loop43:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS constants<>+4(SB), Y5
 	VANDPS       Y4, Y5, Y5
@@ -1019,7 +1632,7 @@ loop25:
 	ADDQ         $+32, DX
 	ADDQ         $+288, BX
 	DECQ         SI
-	JNZ          loop25
+	JNZ          loop43
 	VMOVUPS      Y2, 384(AX)
 	VMOVUPS      Y3, 192(AX)
 	VMOVUPS      192(AX), Y1
@@ -1037,12 +1650,12 @@ loop25:
 	XORQ         BX, BX
 	MOVQ         $+6, SI
 
-loop26:
+loop44:
 	CMPQ SI, $+3
-	JNE  side27
+	JNE  side45
 	ADDQ $+32, BX
 
-side27:
+side45:
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS (DX), Y1
 	VDIVPS       Y0, Y1, Y1
@@ -1060,7 +1673,7 @@ side27:
 	MOVQ         CX, R8
 	LEAQ         (DI)(BX*1), R9
 
-loop28:
+loop46:
 	VMOVUPS      96(R9), Y9
 	VMOVUPS      128(R9), Y10
 	VMOVUPS      192(R9), Y11
@@ -1086,7 +1699,7 @@ loop28:
 	ADDQ         $+288, DI
 	ADDQ         $+288, R9
 	DECQ         R8
-	JNZ          loop28
+	JNZ          loop46
 	VMOVUPS      192(AX), Y9
 	VMOVUPS      384(AX), Y10
 	VMOVUPS      448(AX), Y11
@@ -1095,40 +1708,40 @@ loop28:
 	VCMPPS       $0x11, Y12, Y13, Y12
 	VXORPS       Y13, Y13, Y13
 	VCMPPS       $0x11, Y3, Y13, Y13
-	VANDPS       Y12, Y13, Y12
+	VANDPS       Y12, Y13, Y13
 	VDIVPS       Y3, Y2, Y3
-	VBLENDVPS    Y12, Y3, Y10, Y10
-	VBLENDVPS    Y12, Y1, Y11, Y11
+	VBLENDVPS    Y13, Y3, Y10, Y10
+	VBLENDVPS    Y13, Y1, Y11, Y11
 	VMULPS       Y2, Y3, Y3
-	VBLENDVPS    Y12, Y3, Y9, Y9
+	VBLENDVPS    Y13, Y3, Y9, Y9
 	VMULPS       Y5, Y5, Y1
 	VMULPS       Y6, Y9, Y2
 	VCMPPS       $0x11, Y1, Y2, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x11, Y6, Y2, Y2
-	VANDPS       Y1, Y2, Y1
-	VDIVPS       Y6, Y5, Y2
-	VBLENDVPS    Y1, Y2, Y10, Y10
-	VBLENDVPS    Y1, Y4, Y11, Y11
-	VMULPS       Y5, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y9, Y9
+	VANDPS       Y1, Y2, Y2
+	VDIVPS       Y6, Y5, Y1
+	VBLENDVPS    Y2, Y1, Y10, Y10
+	VBLENDVPS    Y2, Y4, Y11, Y11
+	VMULPS       Y5, Y1, Y1
+	VBLENDVPS    Y2, Y1, Y9, Y9
 	VMULPS       Y0, Y0, Y1
 	VMULPS       Y8, Y9, Y2
 	VCMPPS       $0x11, Y1, Y2, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x11, Y8, Y2, Y2
-	VANDPS       Y1, Y2, Y1
-	VDIVPS       Y8, Y0, Y2
-	VBLENDVPS    Y1, Y2, Y10, Y10
-	VBLENDVPS    Y1, Y7, Y11, Y11
-	VMULPS       Y0, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y9, Y9
+	VANDPS       Y1, Y2, Y2
+	VDIVPS       Y8, Y0, Y1
+	VBLENDVPS    Y2, Y1, Y10, Y10
+	VBLENDVPS    Y2, Y7, Y11, Y11
+	VMULPS       Y0, Y1, Y1
+	VBLENDVPS    Y2, Y1, Y9, Y9
 	VMOVUPS      Y9, 192(AX)
 	VMOVUPS      Y10, 384(AX)
 	VMOVUPS      Y11, 448(AX)
 	ADDQ         $+12, DX
 	DECQ         SI
-	JNZ          loop26
+	JNZ          loop44
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS constants<>+28(SB), Y1
 	VCMPPS       $0x11, Y1, Y0, Y0
@@ -1161,10 +1774,10 @@ TEXT ·quantizeQuotientsAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTD X1, Y1
 	VBROADCASTSS constants<>+20(SB), Y2
 	VBROADCASTSS constants<>+32(SB), Y3
-	VMOVDQU      constants<>+36(SB), Y4
+	VMOVDQU      constants<>+56(SB), Y4
 	SHRQ         $0x01, BX
 
-loop29:
+loop47:
 	VBROADCASTSS (DX), Y5
 	VBROADCASTSS 4(DX), Y6
 	VMOVUPS      (CX), Y7
@@ -1204,7 +1817,7 @@ loop29:
 	ADDQ         $+8, DX
 	ADDQ         $+32, AX
 	DECQ         BX
-	JNZ          loop29
+	JNZ          loop47
 	VZEROUPPER
 	RET
 
@@ -1225,10 +1838,10 @@ TEXT ·quantizeProductsAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTD X1, Y1
 	VBROADCASTSS constants<>+20(SB), Y2
 	VBROADCASTSS constants<>+32(SB), Y3
-	VMOVDQU      constants<>+36(SB), Y4
+	VMOVDQU      constants<>+56(SB), Y4
 	SHRQ         $0x01, BX
 
-loop30:
+loop48:
 	VBROADCASTSS (DX), Y5
 	VBROADCASTSS 4(DX), Y6
 	VMOVUPS      (CX), Y7
@@ -1268,7 +1881,370 @@ loop30:
 	ADDQ         $+8, DX
 	ADDQ         $+32, AX
 	DECQ         BX
-	JNZ          loop30
+	JNZ          loop48
+	VZEROUPPER
+	RET
+
+// func descendAVX2(s *float32)
+// Requires: AVX, AVX2
+TEXT ·descendAVX2(SB), NOSPLIT, $0-8
+	MOVQ         s+0(FP), AX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBROADCASTSS constants<>+4(SB), Y2
+	LEAQ         256(AX), CX
+	MOVQ         $+16, DX
+
+loop49:
+	VANDPS (CX), Y2, Y3
+	VMAXPS Y3, Y0, Y0
+	ADDQ   $+32, CX
+	DECQ   DX
+	JNZ    loop49
+	MOVQ   $+16, DX
+
+loop50:
+	SUBQ         $+32, CX
+	VMOVUPS      (CX), Y3
+	VANDPS       Y3, Y2, Y4
+	VCMPPS       $0x00, Y0, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y1, Y1
+	DECQ         DX
+	JNZ          loop50
+	VBROADCASTSS constants<>+8(SB), Y2
+	VANDPS       Y1, Y2, Y1
+	VXORPS       Y1, Y2, Y1
+	VBROADCASTSS constants<>+36(SB), Y2
+	VDIVPS       Y0, Y2, Y2
+	VORPS        Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	LEAQ         256(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop51:
+	VMOVUPS      (CX), Y4
+	VMULPS       Y4, Y2, Y5
+	VBROADCASTSS constants<>+20(SB), Y6
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS constants<>+20(SB), Y6
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS constants<>+40(SB), Y6
+	VMINPS       Y6, Y5, Y5
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y4, Y6, Y7
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y6, 32(BX)
+	VMOVUPS      Y7, 64(BX)
+	VMOVUPS      Y5, 96(BX)
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         $+32, CX
+	ADDQ         $+256, BX
+	DECQ         DX
+	JNZ          loop51
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VBROADCASTSS constants<>+4(SB), Y5
+	LEAQ         768(AX), CX
+	MOVQ         $+16, DX
+
+loop52:
+	VANDPS (CX), Y5, Y6
+	VMAXPS Y6, Y2, Y2
+	ADDQ   $+32, CX
+	DECQ   DX
+	JNZ    loop52
+	MOVQ   $+16, DX
+
+loop53:
+	SUBQ         $+32, CX
+	VMOVUPS      (CX), Y6
+	VANDPS       Y6, Y5, Y7
+	VCMPPS       $0x00, Y2, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y4, Y4
+	DECQ         DX
+	JNZ          loop53
+	VBROADCASTSS constants<>+8(SB), Y5
+	VANDPS       Y4, Y5, Y4
+	VXORPS       Y4, Y5, Y4
+	VBROADCASTSS constants<>+36(SB), Y5
+	VDIVPS       Y2, Y5, Y5
+	VORPS        Y4, Y5, Y5
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	LEAQ         768(AX), CX
+	MOVQ         $+16, DX
+	LEAQ         4352(AX), BX
+
+loop54:
+	VMOVUPS      (CX), Y7
+	VMULPS       Y7, Y5, Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VADDPS       Y9, Y8, Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VSUBPS       Y9, Y8, Y8
+	VBROADCASTSS constants<>+40(SB), Y9
+	VMINPS       Y9, Y8, Y8
+	VMULPS       Y7, Y7, Y9
+	VMULPS       Y7, Y9, Y10
+	VMOVUPS      Y7, 128(BX)
+	VMOVUPS      Y9, 160(BX)
+	VMOVUPS      Y10, 192(BX)
+	VMOVUPS      Y8, 224(BX)
+	VMULPS       Y8, Y10, Y10
+	VADDPS       Y10, Y4, Y4
+	VMULPS       Y8, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	ADDQ         $+32, CX
+	ADDQ         $+256, BX
+	DECQ         DX
+	JNZ          loop54
+	MOVQ         $+5, CX
+
+loop56:
+	XORL DX, DX
+	LEAQ 4352(AX), BX
+	MOVQ $+16, SI
+
+loop57:
+	VMOVUPS      96(BX), Y5
+	VMULPS       64(BX), Y5, Y7
+	VSUBPS       Y7, Y1, Y7
+	VMULPS       32(BX), Y5, Y8
+	VMULPS       Y5, Y8, Y8
+	VSUBPS       Y8, Y3, Y8
+	VMULPS       (BX), Y8, Y9
+	VDIVPS       Y7, Y9, Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPMAXSD      Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPMINSD      Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
+	VPOR         Y10, Y9, Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VSUBPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x11, Y7, Y10, Y10
+	VCMPPS       $0x04, Y5, Y9, Y11
+	VANDPS       Y10, Y11, Y11
+	VMULPS       64(BX), Y9, Y10
+	VADDPS       Y10, Y7, Y7
+	VMULPS       32(BX), Y9, Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x11, Y8, Y10, Y10
+	VANDPS       Y11, Y10, Y10
+	VMULPS       Y7, Y7, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       Y1, Y1, Y11
+	VMULPS       Y8, Y11, Y11
+	VCMPPS       $0x11, Y12, Y11, Y11
+	VANDPS       Y10, Y11, Y11
+	VBLENDVPS    Y11, Y9, Y5, Y5
+	VBLENDVPS    Y11, Y7, Y1, Y1
+	VBLENDVPS    Y11, Y8, Y3, Y3
+	VMOVUPS      Y5, 96(BX)
+	VMOVMSKPS    Y11, DI
+	ORL          DI, DX
+	VMOVUPS      224(BX), Y5
+	VMULPS       192(BX), Y5, Y7
+	VSUBPS       Y7, Y4, Y7
+	VMULPS       160(BX), Y5, Y8
+	VMULPS       Y5, Y8, Y8
+	VSUBPS       Y8, Y6, Y8
+	VMULPS       128(BX), Y8, Y9
+	VDIVPS       Y7, Y9, Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPMAXSD      Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPMINSD      Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
+	VPOR         Y10, Y9, Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VSUBPS       Y10, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x11, Y7, Y10, Y10
+	VCMPPS       $0x04, Y5, Y9, Y11
+	VANDPS       Y10, Y11, Y11
+	VMULPS       192(BX), Y9, Y10
+	VADDPS       Y10, Y7, Y7
+	VMULPS       160(BX), Y9, Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x11, Y8, Y10, Y10
+	VANDPS       Y11, Y10, Y10
+	VMULPS       Y7, Y7, Y12
+	VMULPS       Y6, Y12, Y12
+	VMULPS       Y4, Y4, Y11
+	VMULPS       Y8, Y11, Y11
+	VCMPPS       $0x11, Y12, Y11, Y11
+	VANDPS       Y10, Y11, Y11
+	VBLENDVPS    Y11, Y9, Y5, Y5
+	VBLENDVPS    Y11, Y7, Y4, Y4
+	VBLENDVPS    Y11, Y8, Y6, Y6
+	VMOVUPS      Y5, 224(BX)
+	VMOVMSKPS    Y11, DI
+	ORL          DI, DX
+	ADDQ         $+256, BX
+	DECQ         SI
+	JNZ          loop57
+	TESTL        DX, DX
+	JZ           done55
+	DECQ         CX
+	JNZ          loop56
+
+done55:
+	VDIVPS       Y3, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y3, Y5, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y1, Y5, Y1
+	VBROADCASTSS constants<>+28(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y0
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y0, Y3, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VDIVPS       Y6, Y4, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y6, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y0, Y3, Y0
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y2, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+// func squaresAVX2(sums *float32, x *float32, stride int, squares int)
+// Requires: AVX
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ   sums+0(FP), AX
+	MOVQ   squares+24(FP), CX
+	MOVQ   x+8(FP), DX
+	MOVQ   stride+16(FP), BX
+	LEAQ   (BX)(BX*2), SI
+	LEAQ   (DX)(BX*4), DI
+	VXORPS Y0, Y0, Y0
+
+loop58:
+	VMOVUPS    (DX), Y1
+	VMOVUPS    (DX)(BX*1), Y2
+	VMOVUPS    (DX)(BX*2), Y3
+	VMOVUPS    (DX)(SI*1), Y4
+	VUNPCKLPS  Y2, Y1, Y5
+	VUNPCKHPS  Y2, Y1, Y1
+	VUNPCKLPS  Y4, Y3, Y2
+	VUNPCKHPS  Y4, Y3, Y3
+	VUNPCKLPD  Y2, Y5, Y4
+	VUNPCKHPD  Y2, Y5, Y2
+	VUNPCKLPD  Y3, Y1, Y5
+	VUNPCKHPD  Y3, Y1, Y1
+	VMOVUPS    (DI), Y3
+	VMOVUPS    (DI)(BX*1), Y6
+	VMOVUPS    (DI)(BX*2), Y7
+	VMOVUPS    (DI)(SI*1), Y8
+	VUNPCKLPS  Y6, Y3, Y9
+	VUNPCKHPS  Y6, Y3, Y3
+	VUNPCKLPS  Y8, Y7, Y6
+	VUNPCKHPS  Y8, Y7, Y7
+	VUNPCKLPD  Y6, Y9, Y8
+	VUNPCKHPD  Y6, Y9, Y6
+	VUNPCKLPD  Y7, Y3, Y9
+	VUNPCKHPD  Y7, Y3, Y3
+	VPERM2F128 $0x20, Y8, Y4, Y7
+	VPERM2F128 $0x31, Y8, Y4, Y4
+	VPERM2F128 $0x20, Y6, Y2, Y8
+	VPERM2F128 $0x31, Y6, Y2, Y2
+	VPERM2F128 $0x20, Y9, Y5, Y6
+	VPERM2F128 $0x31, Y9, Y5, Y5
+	VPERM2F128 $0x20, Y3, Y1, Y9
+	VPERM2F128 $0x31, Y3, Y1, Y1
+	VMULPS     Y7, Y7, Y7
+	VADDPS     Y7, Y0, Y0
+	VMULPS     Y8, Y8, Y8
+	VADDPS     Y8, Y0, Y0
+	VMULPS     Y6, Y6, Y6
+	VADDPS     Y6, Y0, Y0
+	VMULPS     Y9, Y9, Y9
+	VADDPS     Y9, Y0, Y0
+	VMULPS     Y4, Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	VMULPS     Y2, Y2, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y5, Y5, Y5
+	VADDPS     Y5, Y0, Y0
+	VMULPS     Y1, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	ADDQ       $+32, DX
+	ADDQ       $+32, DI
+	DECQ       CX
+	JNZ        loop58
+	VMOVUPS    Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func totalAVX2(sums *float32, x *float32, count int)
+// Requires: AVX
+TEXT ·totalAVX2(SB), NOSPLIT, $0-24
+	MOVQ   sums+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   count+16(FP), DX
+	VXORPS Y0, Y0, Y0
+
+loop59:
+	VADDPS  (CX), Y0, Y0
+	ADDQ    $+32, CX
+	DECQ    DX
+	JNZ     loop59
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func weighAVX2(w *float32, x *float32, importance *float32, groups int, variance float32)
+// Requires: AVX
+TEXT ·weighAVX2(SB), NOSPLIT, $0-36
+	MOVQ         w+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         importance+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VBROADCASTSS variance+32(FP), Y0
+
+loop60:
+	VMOVUPS (CX), Y1
+	VMULPS  Y1, Y1, Y1
+	VADDPS  Y1, Y0, Y1
+	VSQRTPS Y1, Y1
+	VMULPS  (DX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VMULPS  Y1, Y1, Y1
+	VADDPS  Y1, Y0, Y1
+	VSQRTPS Y1, Y1
+	VMULPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	DECQ    BX
+	JNZ     loop60
 	VZEROUPPER
 	RET
 
@@ -1278,8 +2254,8 @@ TEXT ·packSixBitsAVX2(SB), NOSPLIT, $0-24
 	MOVQ         low+0(FP), AX
 	MOVQ         high+8(FP), CX
 	MOVQ         q+16(FP), DX
-	VBROADCASTSS constants<>+68(SB), Y0
-	VBROADCASTSS constants<>+72(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y0
+	VBROADCASTSS constants<>+92(SB), Y1
 	VMOVDQU      (DX), Y2
 	VMOVDQU      32(DX), Y3
 	VMOVDQU      64(DX), Y4
@@ -1341,6 +2317,78 @@ TEXT ·packSixBitsAVX2(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
+// func packThreeBitsAVX2(mask *byte, pairs *byte, q *byte)
+// Requires: AVX, AVX2
+TEXT ·packThreeBitsAVX2(SB), NOSPLIT, $0-24
+	MOVQ         mask+0(FP), AX
+	MOVQ         pairs+8(FP), CX
+	MOVQ         q+16(FP), DX
+	VBROADCASTSS constants<>+96(SB), Y0
+	VBROADCASTSS constants<>+92(SB), Y1
+	VMOVDQU      (DX), Y2
+	VPAND        Y0, Y2, Y2
+	VPSRLW       $0x02, Y2, Y2
+	VMOVDQU      32(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x01, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      64(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      96(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x01, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      128(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x02, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      160(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x03, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      192(DX), Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x04, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      224(DX), Y3
+	VPAND        Y0, Y3, Y0
+	VPSLLW       $0x05, Y0, Y0
+	VPOR         Y0, Y2, Y2
+	VMOVDQU      Y2, (AX)
+	VMOVDQU      (DX), Y0
+	VPAND        Y1, Y0, Y0
+	VMOVDQU      32(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x02, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      64(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      96(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x06, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      Y0, (CX)
+	VMOVDQU      128(DX), Y0
+	VPAND        Y1, Y0, Y0
+	VMOVDQU      160(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x02, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      192(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      224(DX), Y2
+	VPAND        Y1, Y2, Y2
+	VPSLLW       $0x06, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VMOVDQU      Y0, 32(CX)
+	VZEROUPPER
+	RET
+
 DATA constants<>+0(SB)/4, $0x00000000
 DATA constants<>+4(SB)/4, $0x7fffffff
 DATA constants<>+8(SB)/4, $0x80000000
@@ -1350,14 +2398,20 @@ DATA constants<>+20(SB)/4, $0x4b400000
 DATA constants<>+24(SB)/4, $0x00000001
 DATA constants<>+28(SB)/4, $0x26901d7d
 DATA constants<>+32(SB)/4, $0x007fffff
-DATA constants<>+36(SB)/4, $0x00000000
-DATA constants<>+40(SB)/4, $0x00000004
-DATA constants<>+44(SB)/4, $0x00000001
-DATA constants<>+48(SB)/4, $0x00000005
-DATA constants<>+52(SB)/4, $0x00000002
-DATA constants<>+56(SB)/4, $0x00000006
-DATA constants<>+60(SB)/4, $0x00000003
-DATA constants<>+64(SB)/4, $0x00000007
-DATA constants<>+68(SB)/4, $0x0f0f0f0f
-DATA constants<>+72(SB)/4, $0x03030303
-GLOBL constants<>(SB), RODATA|NOPTR, $76
+DATA constants<>+36(SB)/4, $0x40800000
+DATA constants<>+40(SB)/4, $0x40400000
+DATA constants<>+44(SB)/4, $0x003ffffc
+DATA constants<>+48(SB)/4, $0x00400003
+DATA constants<>+52(SB)/4, $0x4b000000
+DATA constants<>+56(SB)/4, $0x00000000
+DATA constants<>+60(SB)/4, $0x00000004
+DATA constants<>+64(SB)/4, $0x00000001
+DATA constants<>+68(SB)/4, $0x00000005
+DATA constants<>+72(SB)/4, $0x00000002
+DATA constants<>+76(SB)/4, $0x00000006
+DATA constants<>+80(SB)/4, $0x00000003
+DATA constants<>+84(SB)/4, $0x00000007
+DATA constants<>+88(SB)/4, $0x0f0f0f0f
+DATA constants<>+92(SB)/4, $0x03030303
+DATA constants<>+96(SB)/4, $0x04040404
+GLOBL constants<>(SB), RODATA|NOPTR, $100

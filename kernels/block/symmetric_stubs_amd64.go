@@ -29,6 +29,26 @@ func quantizeQuotientsAVX512(q *byte, x *float32, by *float32, groups int, n int
 //go:noescape
 func quantizeProductsAVX512(q *byte, x *float32, by *float32, groups int, n int)
 
+// descendAVX512 searches the scales of 16 numbers in each lane of several groups.
+//
+//go:noescape
+func descendAVX512(s *float32)
+
+// squaresAVX512 adds the squares of rows of squares·lanes numbers, stride bytes apart.
+//
+//go:noescape
+func squaresAVX512(sums *float32, x *float32, stride int, squares int)
+
+// totalAVX512 adds vectors that follow each other.
+//
+//go:noescape
+func totalAVX512(sums *float32, x *float32, count int)
+
+// weighAVX512 weighs groups of 16 numbers.
+//
+//go:noescape
+func weighAVX512(w *float32, x *float32, importance *float32, groups int, variance float32)
+
 // transposeAVX2 puts rows of squares·lanes numbers, stride bytes apart, into lanes.
 //
 //go:noescape
@@ -54,7 +74,32 @@ func quantizeQuotientsAVX2(q *byte, x *float32, by *float32, groups int, n int)
 //go:noescape
 func quantizeProductsAVX2(q *byte, x *float32, by *float32, groups int, n int)
 
+// descendAVX2 searches the scales of 16 numbers in each lane of several groups.
+//
+//go:noescape
+func descendAVX2(s *float32)
+
+// squaresAVX2 adds the squares of rows of squares·lanes numbers, stride bytes apart.
+//
+//go:noescape
+func squaresAVX2(sums *float32, x *float32, stride int, squares int)
+
+// totalAVX2 adds vectors that follow each other.
+//
+//go:noescape
+func totalAVX2(sums *float32, x *float32, count int)
+
+// weighAVX2 weighs groups of 16 numbers.
+//
+//go:noescape
+func weighAVX2(w *float32, x *float32, importance *float32, groups int, variance float32)
+
 // packSixBitsAVX2 packs the quants of Q6_K.
 //
 //go:noescape
 func packSixBitsAVX2(low *byte, high *byte, q *byte)
+
+// packThreeBitsAVX2 packs the quants of Q3_K.
+//
+//go:noescape
+func packThreeBitsAVX2(mask *byte, pairs *byte, q *byte)

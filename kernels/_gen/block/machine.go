@@ -107,7 +107,9 @@ func (m *machine) bits(pattern uint32) VecVirtual {
 	return m.broadcast(constant(pattern))
 }
 
-func (m *machine) k(f float32) VecVirtual { return m.bits(math.Float32bits(f)) }
+func (m *machine) k(f float32) VecVirtual { return m.bits(bitsOf(f)) }
+
+func bitsOf(f float32) uint32 { return math.Float32bits(f) }
 
 // broadcast returns a register with a number in memory in each lane.
 func (m *machine) broadcast(from Mem) VecVirtual {
@@ -159,15 +161,16 @@ func (m *machine) compare(a VecVirtual, relation uint64, b Op) Register {
 	return v
 }
 
-// both returns the lanes that are in both masks.
-func (m *machine) both(a, b Register) Register {
+// compareToo returns those lanes of mask where a relates to b so.
+func (m *machine) compareToo(mask Register, a VecVirtual, relation uint64, b VecVirtual) Register {
 	if m.wide() {
 		k := K()
-		KANDW(a, b, k)
+		VCMPPS(Imm(relation), b, a, mask, k)
 		return k
 	}
 	v := YMM()
-	VANDPS(a, b, v)
+	VCMPPS(Imm(relation), b, a, v)
+	VANDPS(mask, v, v)
 	return v
 }
 

@@ -110,3 +110,45 @@ func (m *machine) packSixBits() {
 	}
 	end()
 }
+
+// packThreeBits writes the kernel that packs quants of Q3_K, as packBit and
+// packPairs do.
+func (m *machine) packThreeBits() {
+	m.function("packThreeBits", "func(mask, pairs, q *byte)", "packs the quants of Q3_K.")
+	mask, pairs, q := pointer("mask"), pointer("pairs"), pointer("q")
+	third, pair := m.bits(0x04040404), m.bits(0x03030303)
+	bits := YMM()
+	for j := range 8 {
+		v, bit := YMM(), YMM()
+		VMOVDQU(at(q, 32*j), v)
+		VPAND(third, v, bit)
+		switch {
+		case j < 2:
+			VPSRLW(Imm(uint64(2-j)), bit, bit)
+		case j > 2:
+			VPSLLW(Imm(uint64(j-2)), bit, bit)
+		}
+		if j == 0 {
+			bits = bit
+		} else {
+			VPOR(bit, bits, bits)
+		}
+	}
+	VMOVDQU(bits, at(mask, 0))
+	for half := range 2 {
+		all := YMM()
+		for j := range 4 {
+			v := YMM()
+			VMOVDQU(at(q, 128*half+32*j), v)
+			VPAND(pair, v, v)
+			if j == 0 {
+				all = v
+				continue
+			}
+			VPSLLW(Imm(uint64(2*j)), v, v)
+			VPOR(v, all, all)
+		}
+		VMOVDQU(all, at(pairs, 32*half))
+	}
+	end()
+}

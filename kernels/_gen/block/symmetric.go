@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -15,8 +13,12 @@ func (m *machine) symmetric() {
 	m.symmetricSearch("searchWeighted", "weighs errors by w.", true)
 	m.quantize("quantizeQuotients", "makes quants of quotients.", func(ops ...Op) { VDIVPS(ops...) })
 	m.quantize("quantizeProducts", "makes quants of products.", func(ops ...Op) { VMULPS(ops...) })
+	m.descent()
+	m.sums()
+	m.weigh()
 	if !m.wide() {
 		m.packSixBits()
+		m.packThreeBits()
 	}
 }
 
@@ -85,7 +87,7 @@ func (m *machine) symmetricSearch(name, doc string, weighted bool) {
 	}
 	row := func(p Register, i int) Mem { return at(p, i*width) }
 
-	most, turn := m.peaks(s, count)
+	most, turn := m.peaks(s, laneValues, count)
 	VMOVUPS(most, at(s, laneMost))
 	VMOVUPS(turn, at(s, laneTurn))
 	middle := m.register()
@@ -150,8 +152,7 @@ func (m *machine) symmetricSearch(name, doc string, weighted bool) {
 			square, other, quotient := m.register(), m.register(), m.register()
 			VMULPS(lx[c], lx[c], square)
 			VMULPS(l2[c], best, other)
-			better := m.compare(other, less, square)
-			better = m.both(better, m.compare(m.zero(), less, l2[c]))
+			better := m.compareToo(m.compare(other, less, square), m.zero(), less, l2[c])
 			VDIVPS(l2[c], lx[c], quotient)
 			m.choose(better, quotient, scale, scale)
 			m.choose(better, inverse[c], found, found)
@@ -176,13 +177,14 @@ func (m *machine) symmetricSearch(name, doc string, weighted bool) {
 }
 
 // peaks returns the largest magnitude of each lane and the sign of the inverse
-// scale, which is not that of the first value of this magnitude.
-func (m *machine) peaks(s, count Register) (most, turn VecVirtual) {
+// scale, which is not that of the first value of this magnitude. The values begin
+// some bytes behind s.
+func (m *machine) peaks(s Register, first int, count Op) (most, turn VecVirtual) {
 	width := m.width()
 	most, turn = m.zero(), m.zero()
 	absolute := m.bits(magnitude)
 	p, n := GP64(), GP64()
-	LEAQ(at(s, laneValues), p)
+	LEAQ(at(s, first), p)
 	MOVQ(count, n)
 	loop(n, func() {
 		v := m.register()
@@ -207,8 +209,8 @@ func (m *machine) peaks(s, count Register) (most, turn VecVirtual) {
 // place of scales, Σ w·x·q, and best, Σ w·q².
 func (m *machine) symmetricRecords(s, count Register, turn, middle VecVirtual, weighted bool) {
 	width := m.width()
-	one, half := math.Float32bits(1), math.Float32bits(0.5)
-	m.keep(magnitude, signBit, one, half, math.Float32bits(magic), 1)
+	one, half := bitsOf(1), bitsOf(0.5)
+	m.keep(magnitude, signBit, one, half, bitsOf(magic), 1)
 	var n, less1 VecVirtual
 	if m.wide() {
 		n, less1 = m.broadcast(at(s, laneLimits)), m.broadcast(at(s, laneLimits+4))
@@ -225,9 +227,9 @@ func (m *machine) symmetricRecords(s, count Register, turn, middle VecVirtual, w
 		m.and(v, m.bits(magnitude), size)
 		store(recordSize, size)
 		VMULPS(size, middle, q)
-		VADDPS(m.bits(math.Float32bits(magic)), q, q)
+		VADDPS(m.bits(bitsOf(magic)), q, q)
 		m.integerAnd(q, m.bits(1), parity)
-		VSUBPS(m.bits(math.Float32bits(magic)), q, q)
+		VSUBPS(m.bits(bitsOf(magic)), q, q)
 		VSUBPS(m.bits(half), q, limit)
 		VPADDD(parity, limit, limit) // a half goes down from odd numbers
 		store(recordLimits, limit)
