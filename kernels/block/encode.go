@@ -97,8 +97,9 @@ func (c *Codec) encodeBlocks(b *batch) {
 func (c *Codec) setVariances(b *batch) {
 	if b.importance != nil && c.wholeRow {
 		b.variances = make([]float32, len(b.x)/b.columns)
+		sumsOfSquares(b.variances, b.x, b.columns)
 		for i := range b.variances {
-			b.variances[i] = sumSquares(b.x[i*b.columns:][:b.columns]) / float32(b.columns)
+			b.variances[i] /= float32(b.columns)
 		}
 	}
 }
@@ -127,3 +128,6 @@ func (c *Codec) encodeFrom(b *batch, first int) {
 // order of the plain encoder, so that the bytes are the same. They encode as many
 // of the first blocks of a batch as they take at once and return how many.
 var laneEncoders = newLaneEncoders()
+
+// sumsOfSquares does what sumsOfRows does, several rows at once where it can.
+var sumsOfSquares = newSumsOfSquares()

@@ -12,6 +12,16 @@ func newLaneEncoders() map[gguf.Type]func(*batch) int {
 	return laneEncodersOf(path)
 }
 
+func newSumsOfSquares() func(sums, x []float32, columns int) {
+	switch path, _ := cpu.Chosen(); path {
+	case cpu.AVX512:
+		return symmetricAVX512.sumsOfSquares
+	case cpu.AVX2:
+		return symmetricAVX2.sumsOfSquares
+	}
+	return sumsOfRows
+}
+
 // laneEncodersOf returns the encoders of a path.
 func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
@@ -27,8 +37,8 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		return nil
 	}
 	return map[gguf.Type]func(*batch) int{
-		gguf.TypeQ4_0: plainLanes(plain.q4_0),
-		gguf.TypeQ5_0: plainLanes(plain.q5_0),
+		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
+		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,

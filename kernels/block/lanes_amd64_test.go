@@ -5,6 +5,7 @@ package block
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/gguftool/gguftool/kernels/cpu"
@@ -76,6 +77,26 @@ func testLanes(t *testing.T, c *Codec, lanes func(*batch) int, family, kind stri
 	for i, v := range got[n*c.bytes:] {
 		if v != 0xa5 {
 			t.Fatalf("%s: byte %d past the end of %d blocks is changed", what, i, n)
+		}
+	}
+}
+
+// TestSumsOfSquares holds the sums of several rows at once to those of each by itself.
+func TestSumsOfSquares(t *testing.T) {
+	for _, k := range []*symmetricKernels{&symmetricAVX2, &symmetricAVX512} {
+		if k == &symmetricAVX512 && !slices.Contains(cpu.Paths(), cpu.AVX512) || !slices.Contains(cpu.Paths(), cpu.AVX2) {
+			continue
+		}
+		for rows := 1; rows <= 40; rows++ {
+			for _, columns := range []int{16, 32, 96, 256, 30} {
+				x := makeRow(t, "heavy", rows%goldenRows, rows*columns)
+				want, got := make([]float32, rows), make([]float32, rows+1)
+				sumsOfRows(want, x, columns)
+				k.sumsOfSquares(got[:rows], x, columns)
+				if !slices.Equal(got[:rows], want) || got[rows] != 0 {
+					t.Fatalf("%d lanes, %d rows of %d: %v, want %v", k.lanes, rows, columns, got, want)
+				}
+			}
 		}
 	}
 }

@@ -17,9 +17,6 @@ var (
 // plainLanes returns the encoder of a whole batch of one of them.
 func plainLanes(encode func(dst *byte, x *float32, blocks int)) func(*batch) int {
 	return func(b *batch) int {
-		if b.variances != nil {
-			return 0
-		}
 		n := len(b.x) / 32
 		encode(&b.dst[0], &b.x[0], n)
 		return n

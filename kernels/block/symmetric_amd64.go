@@ -87,9 +87,7 @@ func (f *symmetricFormat) inverseQuants(q []uint8, x []float32, inverse float32)
 // sumsOfSquares stores the sum of the squares of each row, added from the front.
 func (k *symmetricKernels) sumsOfSquares(sums, x []float32, columns int) {
 	if len(sums) < k.lanes || columns%k.lanes != 0 {
-		for i := range sums {
-			sums[i] = sumSquares(x[i*columns:][:columns])
-		}
+		sumsOfRows(sums, x, columns)
 		return
 	}
 	for i := 0; i < len(sums); i += k.lanes {
