@@ -27,12 +27,13 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
 		plain     *plainKernels
 		symmetric *symmetricKernels
+		scaleMin  *scaleMinKernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric = &plainAVX512, &symmetricAVX512
+		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
 	case cpu.AVX2:
-		plain, symmetric = &plainAVX2, &symmetricAVX2
+		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
 	default:
 		return nil
 	}
@@ -40,7 +41,10 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
 		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ2_K: scaleMin.lanesOfQ2_K(),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
+		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),
+		gguf.TypeQ5_K: scaleMin.lanesOfScaleMins(&formatQ5_K, 176, scaleMin.fifthsNibbles),
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
 	}
 }

@@ -14,6 +14,7 @@ import (
 var kernels = map[string]func(m *machine){
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
+	"scalemin":  (*machine).scaleMin,
 }
 
 func main() {
