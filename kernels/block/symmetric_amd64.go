@@ -18,6 +18,7 @@ type symmetricLanes struct {
 	x                [32 * 16]float32
 	w                [32 * 16]float32
 	records          [32 * 9 * 16]float32
+	candidates       [18 * 16]float32 // inverse scales
 }
 
 func (s *symmetricLanes) set(f *symmetricFormat) {
