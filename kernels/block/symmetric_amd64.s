@@ -2649,13 +2649,98 @@ TEXT ·packSixBitsAVX2(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
+// func levelsQ6_KAVX2(d *byte, levels *byte, stored *float32, scales *float32) (some bool)
+// Requires: AVX, AVX2, BMI, F16C
+TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
+	MOVQ         d+0(FP), AX
+	MOVQ         levels+8(FP), CX
+	MOVQ         stored+16(FP), DX
+	MOVQ         scales+24(FP), BX
+	VBROADCASTSS constants<>+4(SB), Y0
+	VMOVUPS      (BX), Y1
+	VCMPPS       $0x00, Y1, Y1, Y3
+	VANDPS       Y0, Y1, Y2
+	VANDPS       Y3, Y2, Y2
+	VMOVUPS      32(BX), Y3
+	VCMPPS       $0x00, Y3, Y3, Y4
+	VANDPS       Y0, Y3, Y0
+	VANDPS       Y4, Y0, Y0
+	VMAXPS       Y2, Y0, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VUCOMISS     constants<>+28(SB), X4
+	JCS          none61
+	VCMPPS       $0x00, Y4, Y2, Y2
+	VMOVMSKPS    Y2, SI
+	VCMPPS       $0x00, Y4, Y0, Y0
+	VMOVMSKPS    Y0, DI
+	SHLL         $0x08, DI
+	ORL          DI, SI
+	TZCNTL       SI, SI
+	VMOVSS       constants<>+96(SB), X0
+	VDIVSS       (BX)(SI*4), X0, X0
+	VMOVSS       constants<>+12(SB), X2
+	VDIVSS       X0, X2, X2
+	VCVTPS2PH    $0x00, X2, X2
+	VPEXTRW      $0x00, X2, (AX)
+	VCVTPH2PS    X2, X2
+	VBROADCASTSS X0, Y0
+	VBROADCASTSS X2, Y2
+	VMULPS       Y0, Y1, Y1
+	VBROADCASTSS constants<>+20(SB), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS constants<>+32(SB), Y4
+	VPAND        Y4, Y1, Y1
+	VBROADCASTSS constants<>+100(SB), Y4
+	VPSUBD       Y4, Y1, Y1
+	VBROADCASTSS constants<>+104(SB), Y4
+	VPMINSD      Y4, Y1, Y1
+	VPSLLD       $0x18, Y1, Y1
+	VPSRAD       $0x18, Y1, Y1
+	VCVTDQ2PS    Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (DX)
+	VMULPS       Y0, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y0
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS constants<>+32(SB), Y0
+	VPAND        Y0, Y3, Y3
+	VBROADCASTSS constants<>+100(SB), Y0
+	VPSUBD       Y0, Y3, Y3
+	VBROADCASTSS constants<>+104(SB), Y0
+	VPMINSD      Y0, Y3, Y3
+	VPSLLD       $0x18, Y3, Y3
+	VPSRAD       $0x18, Y3, Y3
+	VCVTDQ2PS    Y3, Y0
+	VMULPS       Y2, Y0, Y0
+	VMOVUPS      Y0, 32(DX)
+	VPACKSSDW    Y3, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPACKSSWB    X0, X1, X0
+	VMOVDQU      X0, (CX)
+	MOVB         $0x01, AL
+	MOVB         AL, some+32(FP)
+	VZEROUPPER
+	RET
+
+none61:
+	XORB AL, AL
+	MOVB AL, some+32(FP)
+	VZEROUPPER
+	RET
+
 // func packThreeBitsAVX2(mask *byte, pairs *byte, q *byte)
 // Requires: AVX, AVX2
 TEXT ·packThreeBitsAVX2(SB), NOSPLIT, $0-24
 	MOVQ         mask+0(FP), AX
 	MOVQ         pairs+8(FP), CX
 	MOVQ         q+16(FP), DX
-	VBROADCASTSS constants<>+96(SB), Y0
+	VBROADCASTSS constants<>+108(SB), Y0
 	VBROADCASTSS constants<>+92(SB), Y1
 	VMOVDQU      (DX), Y2
 	VPAND        Y0, Y2, Y2
@@ -2745,5 +2830,8 @@ DATA constants<>+80(SB)/4, $0x00000003
 DATA constants<>+84(SB)/4, $0x00000007
 DATA constants<>+88(SB)/4, $0x0f0f0f0f
 DATA constants<>+92(SB)/4, $0x03030303
-DATA constants<>+96(SB)/4, $0x04040404
-GLOBL constants<>(SB), RODATA|NOPTR, $100
+DATA constants<>+96(SB)/4, $0xc3000000
+DATA constants<>+100(SB)/4, $0x00400000
+DATA constants<>+104(SB)/4, $0x0000007f
+DATA constants<>+108(SB)/4, $0x04040404
+GLOBL constants<>(SB), RODATA|NOPTR, $112

@@ -18,6 +18,7 @@ func (m *machine) symmetric() {
 	m.weigh()
 	if !m.wide() {
 		m.packSixBits()
+		m.levels()
 		m.packThreeBits()
 	}
 }
