@@ -7,13 +7,14 @@ import (
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
 
-func newLaneEncoders() map[gguf.Type]func(*batch) int {
-	path, _ := cpu.Chosen()
-	return laneEncodersOf(path)
-}
+// lanePath is the path that is taken. Who computes reports the error of
+// cpu.Chosen; without that, it is plain Go.
+var lanePath, _ = cpu.Chosen()
+
+func newLaneEncoders() map[gguf.Type]func(*batch) int { return laneEncodersOf(lanePath) }
 
 func newSumsOfSquares() func(sums, x []float32, columns int) {
-	switch path, _ := cpu.Chosen(); path {
+	switch lanePath {
 	case cpu.AVX512:
 		return symmetricAVX512.sumsOfSquares
 	case cpu.AVX2:
