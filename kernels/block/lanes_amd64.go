@@ -2,6 +2,50 @@
 
 package block
 
-import "github.com/gguftool/gguftool/gguf"
+import (
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/kernels/cpu"
+)
 
-func newLaneEncoders() map[gguf.Type]func(*batch) int { return nil }
+// lanePath is the path that is taken. Who computes reports the error of
+// cpu.Chosen; without that, it is plain Go.
+var lanePath, _ = cpu.Chosen()
+
+func newLaneEncoders() map[gguf.Type]func(*batch) int { return laneEncodersOf(lanePath) }
+
+func newSumsOfSquares() func(sums, x []float32, columns int) {
+	switch lanePath {
+	case cpu.AVX512:
+		return symmetricAVX512.sumsOfSquares
+	case cpu.AVX2:
+		return symmetricAVX2.sumsOfSquares
+	}
+	return sumsOfRows
+}
+
+// laneEncodersOf returns the encoders of a path.
+func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
+	var (
+		plain     *plainKernels
+		symmetric *symmetricKernels
+		scaleMin  *scaleMinKernels
+	)
+	switch path {
+	case cpu.AVX512:
+		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
+	case cpu.AVX2:
+		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
+	default:
+		return nil
+	}
+	return map[gguf.Type]func(*batch) int{
+		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
+		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
+		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ2_K: scaleMin.lanesOfQ2_K(),
+		gguf.TypeQ3_K: symmetric.encodeQ3_K,
+		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),
+		gguf.TypeQ5_K: scaleMin.lanesOfScaleMins(&formatQ5_K, 176, scaleMin.fifthsNibbles),
+		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+	}
+}
