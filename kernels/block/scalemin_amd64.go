@@ -15,16 +15,17 @@ import (
 type scaleMinLanes [2]scaleMinGroup
 
 type scaleMinGroup struct {
-	x, w, above, q [33 * 16]float32 // (element, lane); w is the importance first
+	x, w [33 * 16]float32    // (element, lane); w is the importance first
+	_    [2][33 * 16]float32 // x - low and quants, while it searches
 
-	variance        [16]float32 // for a search with importance
-	sumW, sumX      [16]float32
-	least, high     [16]float32
-	flat, odd       [16]uint32 // all ones where so; odd ones are left to the plain encoder
-	span, now, best [16]float32
-	scale, min      [16]float32 // the result, as in scaleMin
-	low, inverse    [16]float32
-	try             [3][16]float32
+	variance     [16]float32 // for a search with importance
+	sumW         [16]float32
+	_            [4][16]float32
+	odd          [16]uint32 // all ones where the plain encoder must do it
+	_            [3][16]float32
+	scale, min   [16]float32 // the result, as in scaleMin
+	low, inverse [16]float32
+	_            [3][16]float32
 }
 
 // levelLanes is the memory of the quantization of scales, or of minimums: up to
@@ -55,16 +56,22 @@ type scaleMinKernels struct {
 	searchMean, searchMagnitude, searchImportance func(s, steps *float32, candidates, count int)
 	proportional, positive                        func(s *float32, n int, top float32)
 	nibbles, fifthsNibbles, pairs                 func(qs *byte, x, scales, mins *float32)
+
+	spans                      func(s *float32, count int, top float32)
+	plainQ4_1, plainQ5_1       func(dst *byte, x, inverses, lows, scales, mins *float32, n int)
+	searchedQ4_1, searchedQ5_1 func(dst *byte, x, inverses, lows, scales, mins *float32, n int)
 }
 
 var (
 	scaleMinAVX512 = scaleMinKernels{
 		16, &symmetricAVX512, searchMeanAVX512, searchMagnitudeAVX512, searchImportanceAVX512,
 		proportionalAVX512, positiveAVX512, nibblesAVX512, fifthsNibblesAVX512, pairsAVX512,
+		spansAVX512, blocksQ4_1AVX512, blocksQ5_1AVX512, searchedQ4_1AVX512, searchedQ5_1AVX512,
 	}
 	scaleMinAVX2 = scaleMinKernels{
 		8, &symmetricAVX2, searchMeanAVX2, searchMagnitudeAVX2, searchImportanceAVX2,
 		proportionalAVX2, positiveAVX2, nibblesAVX2, fifthsNibblesAVX2, pairsAVX2,
+		spansAVX2, blocksQ4_1AVX2, blocksQ5_1AVX2, searchedQ4_1AVX2, searchedQ5_1AVX2,
 	}
 )
 
@@ -108,6 +115,16 @@ func newLaneSearch(search func(s, steps *float32, candidates, count int), s *sca
 	return &laneSearch{search, newScaleMinSteps(s), len(s.offsets), sub}
 }
 
+// load puts some ≤ lanes sub-blocks of sub elements from the first on into the lanes of a group.
+func (k *scaleMinKernels) load(s *scaleMinWork, g *scaleMinGroup, b *batch, first, some, sub int) {
+	x := b.x[first*sub : (first+some)*sub]
+	if some < k.lanes {
+		clear(s.padded[copy(s.padded[:], x):])
+		x = s.padded[:]
+	}
+	k.symmetric.transpose(&g.x[0], &x[0], sub*4, sub/k.lanes)
+}
+
 // run searches n ≤ 2·lanes sub-blocks of a batch from the first on. variance is
 // that of a sub-block, for a search with importance.
 func (f *laneSearch) run(k *scaleMinKernels, s *scaleMinWork, b *batch, first, n int, variance func(sub int) float32) {
@@ -119,13 +136,8 @@ func (f *laneSearch) run(k *scaleMinKernels, s *scaleMinWork, b *batch, first, n
 			clear(g.w[:])
 			continue
 		}
+		k.load(s, g, b, from, some, f.sub)
 		at, size := from*f.sub, k.lanes*f.sub
-		x := b.x[at : at+some*f.sub]
-		if some < k.lanes {
-			clear(s.padded[copy(s.padded[:], x):])
-			x = s.padded[:]
-		}
-		k.symmetric.transpose(&g.x[0], &x[0], f.sub*4, f.sub/k.lanes)
 		if b.importance == nil {
 			continue
 		}

@@ -2813,16 +2813,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+84(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
-	VADDPS       (AX), Z4, Z4
 	VBROADCASTSS (CX), Z5
+	VADDPS       (AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 4(DX), Z5
-	VADDPS       128(AX), Z5, Z5
 	VBROADCASTSS 4(CX), Z6
+	VADDPS       128(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2831,16 +2831,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS (DX), Z5
-	VADDPS       64(AX), Z5, Z5
 	VBROADCASTSS (CX), Z6
+	VADDPS       64(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 4(DX), Z6
-	VADDPS       192(AX), Z6, Z6
 	VBROADCASTSS 4(CX), Z7
+	VADDPS       192(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2853,16 +2853,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 16(BX)
 	VBROADCASTSS 8(DX), Z4
-	VADDPS       256(AX), Z4, Z4
 	VBROADCASTSS 8(CX), Z5
+	VADDPS       256(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 12(DX), Z5
-	VADDPS       384(AX), Z5, Z5
 	VBROADCASTSS 12(CX), Z6
+	VADDPS       384(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2871,16 +2871,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 8(DX), Z5
-	VADDPS       320(AX), Z5, Z5
 	VBROADCASTSS 8(CX), Z6
+	VADDPS       320(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 12(DX), Z6
-	VADDPS       448(AX), Z6, Z6
 	VBROADCASTSS 12(CX), Z7
+	VADDPS       448(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2893,16 +2893,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 48(BX)
 	VBROADCASTSS 16(DX), Z4
-	VADDPS       512(AX), Z4, Z4
 	VBROADCASTSS 16(CX), Z5
+	VADDPS       512(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 20(DX), Z5
-	VADDPS       640(AX), Z5, Z5
 	VBROADCASTSS 20(CX), Z6
+	VADDPS       640(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2911,16 +2911,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 16(DX), Z5
-	VADDPS       576(AX), Z5, Z5
 	VBROADCASTSS 16(CX), Z6
+	VADDPS       576(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 20(DX), Z6
-	VADDPS       704(AX), Z6, Z6
 	VBROADCASTSS 20(CX), Z7
+	VADDPS       704(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2933,16 +2933,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 80(BX)
 	VBROADCASTSS 24(DX), Z4
-	VADDPS       768(AX), Z4, Z4
 	VBROADCASTSS 24(CX), Z5
+	VADDPS       768(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 28(DX), Z5
-	VADDPS       896(AX), Z5, Z5
 	VBROADCASTSS 28(CX), Z6
+	VADDPS       896(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2951,16 +2951,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 24(DX), Z5
-	VADDPS       832(AX), Z5, Z5
 	VBROADCASTSS 24(CX), Z6
+	VADDPS       832(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 28(DX), Z6
-	VADDPS       960(AX), Z6, Z6
 	VBROADCASTSS 28(CX), Z7
+	VADDPS       960(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2989,16 +2989,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS (DX), Z6
-	VADDPS       (AX), Z6, Z6
 	VBROADCASTSS (CX), Z7
+	VADDPS       (AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 4(DX), Z7
-	VADDPS       128(AX), Z7, Z7
 	VBROADCASTSS 4(CX), Z8
+	VADDPS       128(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3021,16 +3021,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS (DX), Z7
-	VADDPS       64(AX), Z7, Z7
 	VBROADCASTSS (CX), Z8
+	VADDPS       64(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 4(DX), Z8
-	VADDPS       192(AX), Z8, Z8
 	VBROADCASTSS 4(CX), Z9
+	VADDPS       192(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3057,16 +3057,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 48(BX)
 	VBROADCASTSS 8(DX), Z6
-	VADDPS       256(AX), Z6, Z6
 	VBROADCASTSS 8(CX), Z7
+	VADDPS       256(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 12(DX), Z7
-	VADDPS       384(AX), Z7, Z7
 	VBROADCASTSS 12(CX), Z8
+	VADDPS       384(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3089,16 +3089,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 8(DX), Z7
-	VADDPS       320(AX), Z7, Z7
 	VBROADCASTSS 8(CX), Z8
+	VADDPS       320(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 12(DX), Z8
-	VADDPS       448(AX), Z8, Z8
 	VBROADCASTSS 12(CX), Z9
+	VADDPS       448(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3125,16 +3125,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 80(BX)
 	VBROADCASTSS 16(DX), Z6
-	VADDPS       512(AX), Z6, Z6
 	VBROADCASTSS 16(CX), Z7
+	VADDPS       512(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 20(DX), Z7
-	VADDPS       640(AX), Z7, Z7
 	VBROADCASTSS 20(CX), Z8
+	VADDPS       640(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3157,16 +3157,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 16(DX), Z7
-	VADDPS       576(AX), Z7, Z7
 	VBROADCASTSS 16(CX), Z8
+	VADDPS       576(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 20(DX), Z8
-	VADDPS       704(AX), Z8, Z8
 	VBROADCASTSS 20(CX), Z9
+	VADDPS       704(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3193,16 +3193,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 112(BX)
 	VBROADCASTSS 24(DX), Z6
-	VADDPS       768(AX), Z6, Z6
 	VBROADCASTSS 24(CX), Z7
+	VADDPS       768(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 28(DX), Z7
-	VADDPS       896(AX), Z7, Z7
 	VBROADCASTSS 28(CX), Z8
+	VADDPS       896(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3225,16 +3225,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 24(DX), Z7
-	VADDPS       832(AX), Z7, Z7
 	VBROADCASTSS 24(CX), Z8
+	VADDPS       832(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 28(DX), Z8
-	VADDPS       960(AX), Z8, Z8
 	VBROADCASTSS 28(CX), Z9
+	VADDPS       960(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3279,16 +3279,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+100(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
-	VADDPS       (AX), Z4, Z4
 	VBROADCASTSS (CX), Z5
+	VADDPS       (AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 8(DX), Z5
-	VADDPS       128(AX), Z5, Z5
 	VBROADCASTSS 8(CX), Z6
+	VADDPS       128(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3297,8 +3297,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 16(DX), Z5
-	VADDPS       256(AX), Z5, Z5
 	VBROADCASTSS 16(CX), Z6
+	VADDPS       256(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3307,8 +3307,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 24(DX), Z5
-	VADDPS       384(AX), Z5, Z5
 	VBROADCASTSS 24(CX), Z6
+	VADDPS       384(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3317,16 +3317,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 4(DX), Z5
-	VADDPS       64(AX), Z5, Z5
 	VBROADCASTSS 4(CX), Z6
+	VADDPS       64(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 12(DX), Z6
-	VADDPS       192(AX), Z6, Z6
 	VBROADCASTSS 12(CX), Z7
+	VADDPS       192(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3335,8 +3335,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 20(DX), Z6
-	VADDPS       320(AX), Z6, Z6
 	VBROADCASTSS 20(CX), Z7
+	VADDPS       320(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3345,8 +3345,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 28(DX), Z6
-	VADDPS       448(AX), Z6, Z6
 	VBROADCASTSS 28(CX), Z7
+	VADDPS       448(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3359,16 +3359,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 16(BX)
 	VBROADCASTSS 32(DX), Z4
-	VADDPS       512(AX), Z4, Z4
 	VBROADCASTSS 32(CX), Z5
+	VADDPS       512(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 40(DX), Z5
-	VADDPS       640(AX), Z5, Z5
 	VBROADCASTSS 40(CX), Z6
+	VADDPS       640(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3377,8 +3377,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 48(DX), Z5
-	VADDPS       768(AX), Z5, Z5
 	VBROADCASTSS 48(CX), Z6
+	VADDPS       768(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3387,8 +3387,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 56(DX), Z5
-	VADDPS       896(AX), Z5, Z5
 	VBROADCASTSS 56(CX), Z6
+	VADDPS       896(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3397,16 +3397,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 36(DX), Z5
-	VADDPS       576(AX), Z5, Z5
 	VBROADCASTSS 36(CX), Z6
+	VADDPS       576(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 44(DX), Z6
-	VADDPS       704(AX), Z6, Z6
 	VBROADCASTSS 44(CX), Z7
+	VADDPS       704(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3415,8 +3415,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 52(DX), Z6
-	VADDPS       832(AX), Z6, Z6
 	VBROADCASTSS 52(CX), Z7
+	VADDPS       832(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3425,8 +3425,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 60(DX), Z6
-	VADDPS       960(AX), Z6, Z6
 	VBROADCASTSS 60(CX), Z7
+	VADDPS       960(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3438,6 +3438,297 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU      X0, 32(BX)
 	VPMOVDB      Z5, X0
 	VMOVDQU      X0, 48(BX)
+	VZEROUPPER
+	RET
+
+// func spansAVX512(s *float32, count int, top float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·spansAVX512(SB), NOSPLIT, $0-20
+	MOVQ         s+0(FP), AX
+	MOVQ         count+8(FP), CX
+	VBROADCASTSS top+16(FP), Z0
+	VMOVUPS      (AX), Z1
+	VMOVUPS      (AX), Z2
+	MOVQ         AX, DX
+
+loop79:
+	VMOVUPS      (DX), Z3
+	VMINPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	ADDQ         $+64, DX
+	DECQ         CX
+	JNZ          loop79
+	VSUBPS       Z1, Z2, Z2
+	VDIVPS       Z0, Z2, Z2
+	VBROADCASTSS constants<>+0(SB), Z0
+	VANDPS       Z0, Z2, Z2
+	VBROADCASTSS constants<>+16(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VBROADCASTSS constants<>+104(SB), Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VCMPPS       $0x11, Z3, Z2, K1, K1
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBLENDMPS    Z0, Z3, K1, Z0
+	VMOVUPS      Z2, 9088(AX)
+	VMOVUPS      Z0, 9280(AX)
+	VMOVUPS      Z1, 9152(AX)
+	VMOVUPS      Z1, 9216(AX)
+	VZEROUPPER
+	RET
+
+// func blocksQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512F, F16C
+TEXT ·blocksQ4_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop80:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+108(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+108(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop80
+	VZEROUPPER
+	RET
+
+// func blocksQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, F16C
+TEXT ·blocksQ5_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop81:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+108(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VBROADCASTSS constants<>+112(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+108(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	VBROADCASTSS constants<>+112(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x1b, Z0, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 4(AX)
+	VPSLLD       $0x1b, Z1, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 6(AX)
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop81
+	VZEROUPPER
+	RET
+
+// func searchedQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512F, F16C
+TEXT ·searchedQ4_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop82:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+32(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+44(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VPMAXSD      Z1, Z0, Z0
+	VBROADCASTSS constants<>+84(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+32(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+44(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+48(SB), Z2
+	VPMAXSD      Z2, Z1, Z1
+	VBROADCASTSS constants<>+84(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop82
+	VZEROUPPER
+	RET
+
+// func searchedQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, F16C
+TEXT ·searchedQ5_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop83:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+32(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+44(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VPMAXSD      Z1, Z0, Z0
+	VBROADCASTSS constants<>+88(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+32(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+44(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+48(SB), Z2
+	VPMAXSD      Z2, Z1, Z1
+	VBROADCASTSS constants<>+88(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x1b, Z0, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 4(AX)
+	VPSLLD       $0x1b, Z1, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 6(AX)
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop83
 	VZEROUPPER
 	RET
 
@@ -3455,7 +3746,7 @@ TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-32
 	VXORPS       Y2, Y2, Y2
 	XORQ         DI, DI
 
-each79:
+each84:
 	VMOVUPS      (AX)(DI*1), Y3
 	VMULPS       Y3, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -3470,7 +3761,7 @@ each79:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each79
+	JNE          each84
 	VBROADCASTSS constants<>+8(SB), Y3
 	VMULPS       Y3, Y2, Y2
 	VSQRTPS      Y2, Y2
@@ -3480,7 +3771,7 @@ each79:
 	VMOVUPS      (AX), Y6
 	XORQ         DI, DI
 
-each80:
+each85:
 	VMOVUPS      (AX)(DI*1), Y7
 	VANDPS       Y7, Y1, Y8
 	VADDPS       Y8, Y2, Y8
@@ -3501,7 +3792,7 @@ each80:
 	VMAXPS       Y6, Y7, Y6
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each80
+	JNE          each85
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y5, Y1, Y1
 	VCMPPS       $0x00, Y1, Y6, Y7
@@ -3549,7 +3840,7 @@ each80:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each81:
+each86:
 	VMOVUPS      (AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
 	VMAXPS       Y5, Y7, Y7
@@ -3578,13 +3869,13 @@ each81:
 	VADDPS       Y7, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each81
+	JNE          each86
 	VMOVUPS      Y4, 9024(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
 	VXORPS       Y2, Y2, Y2
 	XORQ         DI, DI
 
-each82:
+each87:
 	VMOVUPS      (CX)(DI*1), Y3
 	VMULPS       Y3, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -3599,7 +3890,7 @@ each82:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each82
+	JNE          each87
 	VBROADCASTSS constants<>+8(SB), Y3
 	VMULPS       Y3, Y2, Y2
 	VSQRTPS      Y2, Y2
@@ -3609,7 +3900,7 @@ each82:
 	VMOVUPS      (CX), Y6
 	XORQ         DI, DI
 
-each83:
+each88:
 	VMOVUPS      (CX)(DI*1), Y7
 	VANDPS       Y7, Y1, Y8
 	VADDPS       Y8, Y2, Y8
@@ -3630,7 +3921,7 @@ each83:
 	VMAXPS       Y6, Y7, Y6
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each83
+	JNE          each88
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y5, Y1, Y1
 	VCMPPS       $0x00, Y1, Y6, Y7
@@ -3678,7 +3969,7 @@ each83:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each84:
+each89:
 	VMOVUPS  (CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
 	VMAXPS   Y5, Y7, Y7
@@ -3707,11 +3998,11 @@ each84:
 	VADDPS   Y7, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each84
+	JNE      each89
 	VMOVUPS  Y4, 9024(CX)
 	LEAQ     8(DX), DI
 
-loop85:
+loop90:
 	VBROADCASTSS (DI), Y1
 	VDIVPS       8896(AX), Y1, Y1
 	VMOVUPS      Y1, 9472(AX)
@@ -3720,7 +4011,7 @@ loop85:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each86:
+each91:
 	VMULPS    4224(AX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -3763,7 +4054,7 @@ each86:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each86
+	JNE       each91
 	VMOVUPS   8512(AX), Y1
 	VMOVUPS   8576(AX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -3780,13 +4071,13 @@ each86:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none87
+	JZ        none92
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none87:
+none92:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -3801,7 +4092,7 @@ none87:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each88:
+each93:
 	VMULPS    4224(CX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -3844,7 +4135,7 @@ each88:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each88
+	JNE       each93
 	VMOVUPS   8512(CX), Y1
 	VMOVUPS   8576(CX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -3861,13 +4152,13 @@ each88:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none89
+	JZ        none94
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none89:
+none94:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -3879,7 +4170,7 @@ none89:
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each90:
+each95:
 	VMOVUPS      6336(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -3910,11 +4201,11 @@ each90:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each90
+	JNE          each95
 	VMOVUPS      9024(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none91
+	JZ           none96
 	VMOVUPS      9024(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 9024(AX)
@@ -3960,7 +4251,7 @@ each90:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each92:
+each97:
 	VMOVUPS (AX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -3979,15 +4270,15 @@ each92:
 	VMOVUPS Y3, 4320(AX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each92
+	JNE     each97
 
-none91:
+none96:
 	VMOVUPS 9344(CX), Y1
 	VMOVUPS 9408(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each93:
+each98:
 	VMOVUPS      6336(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -4018,11 +4309,11 @@ each93:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each93
+	JNE          each98
 	VMOVUPS      9024(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none94
+	JZ           none99
 	VMOVUPS      9024(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 9024(CX)
@@ -4068,7 +4359,7 @@ each93:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each95:
+each100:
 	VMOVUPS (CX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -4087,12 +4378,12 @@ each95:
 	VMOVUPS Y3, 4320(CX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each95
+	JNE     each100
 
-none94:
+none99:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop85
+	JNZ          loop90
 	VMOVUPS      8768(AX), Y0
 	VMOVUPS      9152(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
@@ -4139,7 +4430,7 @@ TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      (AX), Y5
 	XORQ         DI, DI
 
-each96:
+each101:
 	VMOVUPS      (AX)(DI*1), Y6
 	VANDPS       Y6, Y1, Y7
 	VMOVUPS      Y7, 2112(AX)(DI*1)
@@ -4158,7 +4449,7 @@ each96:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each96
+	JNE          each101
 	VXORPS       Y6, Y6, Y6
 	VMINPS       Y4, Y6, Y6
 	VCMPPS       $0x00, Y6, Y5, Y8
@@ -4206,7 +4497,7 @@ each96:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each97:
+each102:
 	VMOVUPS      (AX)(DI*1), Y7
 	VSUBPS       Y6, Y7, Y8
 	VMAXPS       Y5, Y8, Y8
@@ -4235,7 +4526,7 @@ each97:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each97
+	JNE          each102
 	VMOVUPS      Y4, 9024(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
@@ -4244,7 +4535,7 @@ each97:
 	VMOVUPS      (CX), Y5
 	XORQ         DI, DI
 
-each98:
+each103:
 	VMOVUPS      (CX)(DI*1), Y6
 	VANDPS       Y6, Y1, Y7
 	VMOVUPS      Y7, 2112(CX)(DI*1)
@@ -4263,7 +4554,7 @@ each98:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each98
+	JNE          each103
 	VXORPS       Y6, Y6, Y6
 	VMINPS       Y4, Y6, Y6
 	VCMPPS       $0x00, Y6, Y5, Y8
@@ -4311,7 +4602,7 @@ each98:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each99:
+each104:
 	VMOVUPS  (CX)(DI*1), Y7
 	VSUBPS   Y6, Y7, Y8
 	VMAXPS   Y5, Y8, Y8
@@ -4340,11 +4631,11 @@ each99:
 	VADDPS   Y8, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each99
+	JNE      each104
 	VMOVUPS  Y4, 9024(CX)
 	LEAQ     8(DX), DI
 
-loop100:
+loop105:
 	VBROADCASTSS (DI), Y1
 	VDIVPS       8896(AX), Y1, Y1
 	VMOVUPS      Y1, 9472(AX)
@@ -4353,7 +4644,7 @@ loop100:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each101:
+each106:
 	VMULPS    4224(AX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -4396,7 +4687,7 @@ each101:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each101
+	JNE       each106
 	VMOVUPS   8512(AX), Y1
 	VMOVUPS   8576(AX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -4413,13 +4704,13 @@ each101:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none102
+	JZ        none107
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none102:
+none107:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -4434,7 +4725,7 @@ none102:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each103:
+each108:
 	VMULPS    4224(CX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -4477,7 +4768,7 @@ each103:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each103
+	JNE       each108
 	VMOVUPS   8512(CX), Y1
 	VMOVUPS   8576(CX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -4494,13 +4785,13 @@ each103:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none104
+	JZ        none109
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none104:
+none109:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -4513,7 +4804,7 @@ none104:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each105:
+each110:
 	VMOVUPS      6336(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -4544,11 +4835,11 @@ each105:
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each105
+	JNE          each110
 	VMOVUPS      9024(AX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none106
+	JZ           none111
 	VMOVUPS      9024(AX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
 	VMOVUPS      Y5, 9024(AX)
@@ -4594,7 +4885,7 @@ each105:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each107:
+each112:
 	VMOVUPS (AX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -4613,16 +4904,16 @@ each107:
 	VMOVUPS Y3, 4320(AX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each107
+	JNE     each112
 
-none106:
+none111:
 	VMOVUPS      9344(CX), Y1
 	VMOVUPS      9408(CX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each108:
+each113:
 	VMOVUPS      6336(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -4653,11 +4944,11 @@ each108:
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each108
+	JNE          each113
 	VMOVUPS      9024(CX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none109
+	JZ           none114
 	VMOVUPS      9024(CX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
 	VMOVUPS      Y5, 9024(CX)
@@ -4703,7 +4994,7 @@ each108:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each110:
+each115:
 	VMOVUPS (CX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -4722,12 +5013,12 @@ each110:
 	VMOVUPS Y3, 4320(CX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each110
+	JNE     each115
 
-none109:
+none114:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop100
+	JNZ          loop105
 	VMOVUPS      8768(AX), Y0
 	VMOVUPS      9152(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
@@ -4775,7 +5066,7 @@ TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      (AX), Y5
 	XORQ         DI, DI
 
-each111:
+each116:
 	VMOVUPS      (AX)(DI*1), Y6
 	VMULPS       Y6, Y6, Y7
 	VADDPS       Y7, Y1, Y7
@@ -4800,7 +5091,7 @@ each111:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each111
+	JNE          each116
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y4, Y1, Y1
 	VCMPPS       $0x00, Y1, Y5, Y7
@@ -4848,7 +5139,7 @@ each111:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each112:
+each117:
 	VMOVUPS      (AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
 	VMAXPS       Y5, Y7, Y7
@@ -4877,7 +5168,7 @@ each112:
 	VADDPS       Y7, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each112
+	JNE          each117
 	VMOVUPS      Y4, 9024(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
 	VMOVUPS      8448(CX), Y1
@@ -4887,7 +5178,7 @@ each112:
 	VMOVUPS      (CX), Y5
 	XORQ         DI, DI
 
-each113:
+each118:
 	VMOVUPS      (CX)(DI*1), Y6
 	VMULPS       Y6, Y6, Y7
 	VADDPS       Y7, Y1, Y7
@@ -4912,7 +5203,7 @@ each113:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each113
+	JNE          each118
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y4, Y1, Y1
 	VCMPPS       $0x00, Y1, Y5, Y7
@@ -4960,7 +5251,7 @@ each113:
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each114:
+each119:
 	VMOVUPS  (CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
 	VMAXPS   Y5, Y7, Y7
@@ -4989,11 +5280,11 @@ each114:
 	VADDPS   Y7, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each114
+	JNE      each119
 	VMOVUPS  Y4, 9024(CX)
 	LEAQ     8(DX), DI
 
-loop115:
+loop120:
 	VBROADCASTSS (DI), Y1
 	VDIVPS       8896(AX), Y1, Y1
 	VMOVUPS      Y1, 9472(AX)
@@ -5002,7 +5293,7 @@ loop115:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each116:
+each121:
 	VMULPS    4224(AX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -5045,7 +5336,7 @@ each116:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each116
+	JNE       each121
 	VMOVUPS   8512(AX), Y1
 	VMOVUPS   8576(AX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -5062,13 +5353,13 @@ each116:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none117
+	JZ        none122
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none117:
+none122:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -5083,7 +5374,7 @@ none117:
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each118:
+each123:
 	VMULPS    4224(CX)(R8*1), Y1, Y5
 	VROUNDPS  $0x08, Y5, Y5
 	VMINPS    Y0, Y5, Y5
@@ -5126,7 +5417,7 @@ each118:
 	VADDPS    Y6, Y4, Y4
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each118
+	JNE       each123
 	VMOVUPS   8512(CX), Y1
 	VMOVUPS   8576(CX), Y5
 	VMULPS    Y1, Y3, Y6
@@ -5143,13 +5434,13 @@ each118:
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x1e, Y5, Y2, Y5
 	VPTEST    Y5, Y5
-	JZ        none119
+	JZ        none124
 	VDIVPS    Y3, Y4, Y3
 	VBLENDVPS Y5, Y3, Y1, Y1
 	VXORPS    Y3, Y3, Y3
 	VBLENDVPS Y5, Y3, Y2, Y2
 
-none119:
+none124:
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x1e, Y3, Y6, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -5161,7 +5452,7 @@ none119:
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each120:
+each125:
 	VMOVUPS      6336(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -5192,11 +5483,11 @@ each120:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each120
+	JNE          each125
 	VMOVUPS      9024(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none121
+	JZ           none126
 	VMOVUPS      9024(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 9024(AX)
@@ -5242,7 +5533,7 @@ each120:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each122:
+each127:
 	VMOVUPS (AX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -5261,15 +5552,15 @@ each122:
 	VMOVUPS Y3, 4320(AX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each122
+	JNE     each127
 
-none121:
+none126:
 	VMOVUPS 9344(CX), Y1
 	VMOVUPS 9408(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each123:
+each128:
 	VMOVUPS      6336(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -5300,11 +5591,11 @@ each123:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each123
+	JNE          each128
 	VMOVUPS      9024(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none124
+	JZ           none129
 	VMOVUPS      9024(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 9024(CX)
@@ -5350,7 +5641,7 @@ each123:
 	VXORPS       Y2, Y2, Y2
 	XORQ         R8, R8
 
-each125:
+each130:
 	VMOVUPS (CX)(R8*1), Y3
 	VSUBPS  Y1, Y3, Y3
 	VMAXPS  Y2, Y3, Y3
@@ -5369,12 +5660,12 @@ each125:
 	VMOVUPS Y3, 4320(CX)(R8*1)
 	ADDQ    $+128, R8
 	CMPQ    R8, SI
-	JNE     each125
+	JNE     each130
 
-none124:
+none129:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop115
+	JNZ          loop120
 	VMOVUPS      8768(AX), Y0
 	VMOVUPS      9152(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
@@ -5415,12 +5706,12 @@ TEXT ·proportionalAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop126:
+loop131:
 	VMOVUPS   (AX)(BX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, BX
 	DECQ      SI
-	JNZ       loop126
+	JNZ       loop131
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5431,7 +5722,7 @@ loop126:
 	XORQ      BX, BX
 	MOVQ      DX, SI
 
-loop127:
+loop132:
 	VMULPS       (AX)(BX*1), Y2, Y1
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y1, Y1
@@ -5440,17 +5731,17 @@ loop127:
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop127
+	JNZ          loop132
 	VXORPS       Y1, Y1, Y1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop128:
+loop133:
 	VMOVUPS   (CX)(AX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, AX
 	DECQ      BX
-	JNZ       loop128
+	JNZ       loop133
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5460,7 +5751,7 @@ loop128:
 	VMOVUPS   Y0, 3072(CX)
 	XORQ      AX, AX
 
-loop129:
+loop134:
 	VMULPS       (CX)(AX*1), Y2, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -5469,7 +5760,7 @@ loop129:
 	VMOVUPS      Y0, 2048(CX)(AX*1)
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop129
+	JNZ          loop134
 	VZEROUPPER
 	RET
 
@@ -5485,12 +5776,12 @@ TEXT ·positiveAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop130:
+loop135:
 	VMOVUPS      (AX)(BX*1), Y3
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop130
+	JNZ          loop135
 	VDIVPS       Y2, Y0, Y4
 	VXORPS       Y6, Y6, Y6
 	VMOVAPS      Y4, Y3
@@ -5499,7 +5790,7 @@ loop130:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop131:
+loop136:
 	VMOVUPS      (AX)(BX*1), Y7
 	VMULPS       Y7, Y3, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
@@ -5514,165 +5805,10 @@ loop131:
 	VADDPS       Y7, Y6, Y6
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop131
+	JNZ          loop136
 	VMOVAPS      Y6, Y3
 	VXORPS       Y7, Y7, Y7
 	VBROADCASTSS constants<>+40(SB), Y5
-	VADDPS       Y5, Y0, Y5
-	VDIVPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+16(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop132:
-	VMOVUPS      (AX)(BX*1), Y8
-	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPSUBD       Y10, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VSUBPS       Y9, Y8, Y9
-	VMULPS       1024(AX)(BX*1), Y9, Y8
-	VMULPS       Y9, Y8, Y8
-	VADDPS       Y8, Y7, Y7
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop132
-	VCMPPS       $0x11, Y3, Y7, Y6
-	VBLENDVPS    Y6, Y7, Y3, Y3
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+52(SB), Y5
-	VADDPS       Y5, Y0, Y5
-	VDIVPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+16(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop133:
-	VMOVUPS      (AX)(BX*1), Y8
-	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPSUBD       Y10, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VSUBPS       Y9, Y8, Y9
-	VMULPS       1024(AX)(BX*1), Y9, Y8
-	VMULPS       Y9, Y8, Y8
-	VADDPS       Y8, Y7, Y7
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop133
-	VCMPPS       $0x11, Y3, Y7, Y6
-	VBLENDVPS    Y6, Y7, Y3, Y3
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+56(SB), Y5
-	VADDPS       Y5, Y0, Y5
-	VDIVPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+16(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop134:
-	VMOVUPS      (AX)(BX*1), Y8
-	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPSUBD       Y10, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VSUBPS       Y9, Y8, Y9
-	VMULPS       1024(AX)(BX*1), Y9, Y8
-	VMULPS       Y9, Y8, Y8
-	VADDPS       Y8, Y7, Y7
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop134
-	VCMPPS       $0x11, Y3, Y7, Y6
-	VBLENDVPS    Y6, Y7, Y3, Y3
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+60(SB), Y5
-	VADDPS       Y5, Y0, Y5
-	VDIVPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+16(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop135:
-	VMOVUPS      (AX)(BX*1), Y8
-	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPSUBD       Y10, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VSUBPS       Y9, Y8, Y9
-	VMULPS       1024(AX)(BX*1), Y9, Y8
-	VMULPS       Y9, Y8, Y8
-	VADDPS       Y8, Y7, Y7
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop135
-	VCMPPS       $0x11, Y3, Y7, Y6
-	VBLENDVPS    Y6, Y7, Y3, Y3
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+64(SB), Y5
-	VADDPS       Y5, Y0, Y5
-	VDIVPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+16(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop136:
-	VMOVUPS      (AX)(BX*1), Y8
-	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPSUBD       Y10, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VSUBPS       Y9, Y8, Y9
-	VMULPS       1024(AX)(BX*1), Y9, Y8
-	VMULPS       Y9, Y8, Y8
-	VADDPS       Y8, Y7, Y7
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop136
-	VCMPPS       $0x11, Y3, Y7, Y6
-	VBLENDVPS    Y6, Y7, Y3, Y3
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+68(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -5703,7 +5839,7 @@ loop137:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+72(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -5734,7 +5870,7 @@ loop138:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+76(SB), Y5
+	VBROADCASTSS constants<>+56(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -5764,12 +5900,167 @@ loop139:
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS constants<>+60(SB), Y5
+	VADDPS       Y5, Y0, Y5
+	VDIVPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+16(SB), Y6
+	VDIVPS       Y5, Y6, Y6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop140:
+	VMOVUPS      (AX)(BX*1), Y8
+	VMULPS       Y8, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPSUBD       Y10, Y9, Y9
+	VPMINSD      Y1, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y8, Y9
+	VMULPS       1024(AX)(BX*1), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop140
+	VCMPPS       $0x11, Y3, Y7, Y6
+	VBLENDVPS    Y6, Y7, Y3, Y3
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS constants<>+64(SB), Y5
+	VADDPS       Y5, Y0, Y5
+	VDIVPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+16(SB), Y6
+	VDIVPS       Y5, Y6, Y6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop141:
+	VMOVUPS      (AX)(BX*1), Y8
+	VMULPS       Y8, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPSUBD       Y10, Y9, Y9
+	VPMINSD      Y1, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y8, Y9
+	VMULPS       1024(AX)(BX*1), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop141
+	VCMPPS       $0x11, Y3, Y7, Y6
+	VBLENDVPS    Y6, Y7, Y3, Y3
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS constants<>+68(SB), Y5
+	VADDPS       Y5, Y0, Y5
+	VDIVPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+16(SB), Y6
+	VDIVPS       Y5, Y6, Y6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop142:
+	VMOVUPS      (AX)(BX*1), Y8
+	VMULPS       Y8, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPSUBD       Y10, Y9, Y9
+	VPMINSD      Y1, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y8, Y9
+	VMULPS       1024(AX)(BX*1), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop142
+	VCMPPS       $0x11, Y3, Y7, Y6
+	VBLENDVPS    Y6, Y7, Y3, Y3
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS constants<>+72(SB), Y5
+	VADDPS       Y5, Y0, Y5
+	VDIVPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+16(SB), Y6
+	VDIVPS       Y5, Y6, Y6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop143:
+	VMOVUPS      (AX)(BX*1), Y8
+	VMULPS       Y8, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPSUBD       Y10, Y9, Y9
+	VPMINSD      Y1, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y8, Y9
+	VMULPS       1024(AX)(BX*1), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop143
+	VCMPPS       $0x11, Y3, Y7, Y6
+	VBLENDVPS    Y6, Y7, Y3, Y3
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS constants<>+76(SB), Y5
+	VADDPS       Y5, Y0, Y5
+	VDIVPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+16(SB), Y6
+	VDIVPS       Y5, Y6, Y6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop144:
+	VMOVUPS      (AX)(BX*1), Y8
+	VMULPS       Y8, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VADDPS       Y10, Y9, Y9
+	VBROADCASTSS constants<>+44(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+48(SB), Y10
+	VPSUBD       Y10, Y9, Y9
+	VPMINSD      Y1, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y8, Y9
+	VMULPS       1024(AX)(BX*1), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop144
+	VCMPPS       $0x11, Y3, Y7, Y6
+	VBLENDVPS    Y6, Y7, Y3, Y3
+	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y5, Y5, Y5
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop140:
+loop145:
 	VMOVUPS      (AX)(BX*1), Y6
 	VMOVUPS      1024(AX)(BX*1), Y7
 	VMULPS       Y6, Y4, Y8
@@ -5792,18 +6083,18 @@ loop140:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop140
+	JNZ          loop145
 	VMOVUPS      Y2, 3072(AX)
 	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop141:
+loop146:
 	VMOVUPS      (CX)(BX*1), Y4
 	VMAXPS       Y2, Y4, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop141
+	JNZ          loop146
 	VDIVPS       Y2, Y0, Y6
 	VXORPS       Y8, Y8, Y8
 	VMOVAPS      Y6, Y4
@@ -5812,7 +6103,7 @@ loop141:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop142:
+loop147:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y4, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -5827,165 +6118,10 @@ loop142:
 	VADDPS       Y9, Y8, Y8
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop142
+	JNZ          loop147
 	VMOVAPS      Y8, Y4
 	VXORPS       Y9, Y9, Y9
 	VBROADCASTSS constants<>+40(SB), Y7
-	VADDPS       Y7, Y0, Y7
-	VDIVPS       Y2, Y7, Y7
-	VBROADCASTSS constants<>+16(SB), Y8
-	VDIVPS       Y7, Y8, Y8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop143:
-	VMOVUPS      (CX)(BX*1), Y10
-	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
-	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
-	VBROADCASTSS constants<>+48(SB), Y12
-	VPSUBD       Y12, Y11, Y11
-	VPMINSD      Y1, Y11, Y11
-	VCVTDQ2PS    Y11, Y11
-	VMULPS       Y8, Y11, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       1024(CX)(BX*1), Y11, Y10
-	VMULPS       Y11, Y10, Y10
-	VADDPS       Y10, Y9, Y9
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop143
-	VCMPPS       $0x11, Y4, Y9, Y8
-	VBLENDVPS    Y8, Y9, Y4, Y4
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+52(SB), Y7
-	VADDPS       Y7, Y0, Y7
-	VDIVPS       Y2, Y7, Y7
-	VBROADCASTSS constants<>+16(SB), Y8
-	VDIVPS       Y7, Y8, Y8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop144:
-	VMOVUPS      (CX)(BX*1), Y10
-	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
-	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
-	VBROADCASTSS constants<>+48(SB), Y12
-	VPSUBD       Y12, Y11, Y11
-	VPMINSD      Y1, Y11, Y11
-	VCVTDQ2PS    Y11, Y11
-	VMULPS       Y8, Y11, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       1024(CX)(BX*1), Y11, Y10
-	VMULPS       Y11, Y10, Y10
-	VADDPS       Y10, Y9, Y9
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop144
-	VCMPPS       $0x11, Y4, Y9, Y8
-	VBLENDVPS    Y8, Y9, Y4, Y4
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+56(SB), Y7
-	VADDPS       Y7, Y0, Y7
-	VDIVPS       Y2, Y7, Y7
-	VBROADCASTSS constants<>+16(SB), Y8
-	VDIVPS       Y7, Y8, Y8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop145:
-	VMOVUPS      (CX)(BX*1), Y10
-	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
-	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
-	VBROADCASTSS constants<>+48(SB), Y12
-	VPSUBD       Y12, Y11, Y11
-	VPMINSD      Y1, Y11, Y11
-	VCVTDQ2PS    Y11, Y11
-	VMULPS       Y8, Y11, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       1024(CX)(BX*1), Y11, Y10
-	VMULPS       Y11, Y10, Y10
-	VADDPS       Y10, Y9, Y9
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop145
-	VCMPPS       $0x11, Y4, Y9, Y8
-	VBLENDVPS    Y8, Y9, Y4, Y4
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+60(SB), Y7
-	VADDPS       Y7, Y0, Y7
-	VDIVPS       Y2, Y7, Y7
-	VBROADCASTSS constants<>+16(SB), Y8
-	VDIVPS       Y7, Y8, Y8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop146:
-	VMOVUPS      (CX)(BX*1), Y10
-	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
-	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
-	VBROADCASTSS constants<>+48(SB), Y12
-	VPSUBD       Y12, Y11, Y11
-	VPMINSD      Y1, Y11, Y11
-	VCVTDQ2PS    Y11, Y11
-	VMULPS       Y8, Y11, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       1024(CX)(BX*1), Y11, Y10
-	VMULPS       Y11, Y10, Y10
-	VADDPS       Y10, Y9, Y9
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop146
-	VCMPPS       $0x11, Y4, Y9, Y8
-	VBLENDVPS    Y8, Y9, Y4, Y4
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+64(SB), Y7
-	VADDPS       Y7, Y0, Y7
-	VDIVPS       Y2, Y7, Y7
-	VBROADCASTSS constants<>+16(SB), Y8
-	VDIVPS       Y7, Y8, Y8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop147:
-	VMOVUPS      (CX)(BX*1), Y10
-	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
-	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
-	VBROADCASTSS constants<>+48(SB), Y12
-	VPSUBD       Y12, Y11, Y11
-	VPMINSD      Y1, Y11, Y11
-	VCVTDQ2PS    Y11, Y11
-	VMULPS       Y8, Y11, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       1024(CX)(BX*1), Y11, Y10
-	VMULPS       Y11, Y10, Y10
-	VADDPS       Y10, Y9, Y9
-	ADDQ         $+32, BX
-	DECQ         SI
-	JNZ          loop147
-	VCMPPS       $0x11, Y4, Y9, Y8
-	VBLENDVPS    Y8, Y9, Y4, Y4
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+68(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -6016,7 +6152,7 @@ loop148:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+72(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -6046,6 +6182,161 @@ loop149:
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
+	VXORPS       Y9, Y9, Y9
+	VBROADCASTSS constants<>+56(SB), Y7
+	VADDPS       Y7, Y0, Y7
+	VDIVPS       Y2, Y7, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop150:
+	VMOVUPS      (CX)(BX*1), Y10
+	VMULPS       Y10, Y7, Y11
+	VBROADCASTSS constants<>+32(SB), Y12
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS constants<>+44(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+48(SB), Y12
+	VPSUBD       Y12, Y11, Y11
+	VPMINSD      Y1, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VSUBPS       Y11, Y10, Y11
+	VMULPS       1024(CX)(BX*1), Y11, Y10
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop150
+	VCMPPS       $0x11, Y4, Y9, Y8
+	VBLENDVPS    Y8, Y9, Y4, Y4
+	VBLENDVPS    Y8, Y7, Y6, Y6
+	VXORPS       Y9, Y9, Y9
+	VBROADCASTSS constants<>+60(SB), Y7
+	VADDPS       Y7, Y0, Y7
+	VDIVPS       Y2, Y7, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop151:
+	VMOVUPS      (CX)(BX*1), Y10
+	VMULPS       Y10, Y7, Y11
+	VBROADCASTSS constants<>+32(SB), Y12
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS constants<>+44(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+48(SB), Y12
+	VPSUBD       Y12, Y11, Y11
+	VPMINSD      Y1, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VSUBPS       Y11, Y10, Y11
+	VMULPS       1024(CX)(BX*1), Y11, Y10
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop151
+	VCMPPS       $0x11, Y4, Y9, Y8
+	VBLENDVPS    Y8, Y9, Y4, Y4
+	VBLENDVPS    Y8, Y7, Y6, Y6
+	VXORPS       Y9, Y9, Y9
+	VBROADCASTSS constants<>+64(SB), Y7
+	VADDPS       Y7, Y0, Y7
+	VDIVPS       Y2, Y7, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop152:
+	VMOVUPS      (CX)(BX*1), Y10
+	VMULPS       Y10, Y7, Y11
+	VBROADCASTSS constants<>+32(SB), Y12
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS constants<>+44(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+48(SB), Y12
+	VPSUBD       Y12, Y11, Y11
+	VPMINSD      Y1, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VSUBPS       Y11, Y10, Y11
+	VMULPS       1024(CX)(BX*1), Y11, Y10
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop152
+	VCMPPS       $0x11, Y4, Y9, Y8
+	VBLENDVPS    Y8, Y9, Y4, Y4
+	VBLENDVPS    Y8, Y7, Y6, Y6
+	VXORPS       Y9, Y9, Y9
+	VBROADCASTSS constants<>+68(SB), Y7
+	VADDPS       Y7, Y0, Y7
+	VDIVPS       Y2, Y7, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop153:
+	VMOVUPS      (CX)(BX*1), Y10
+	VMULPS       Y10, Y7, Y11
+	VBROADCASTSS constants<>+32(SB), Y12
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS constants<>+44(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+48(SB), Y12
+	VPSUBD       Y12, Y11, Y11
+	VPMINSD      Y1, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VSUBPS       Y11, Y10, Y11
+	VMULPS       1024(CX)(BX*1), Y11, Y10
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop153
+	VCMPPS       $0x11, Y4, Y9, Y8
+	VBLENDVPS    Y8, Y9, Y4, Y4
+	VBLENDVPS    Y8, Y7, Y6, Y6
+	VXORPS       Y9, Y9, Y9
+	VBROADCASTSS constants<>+72(SB), Y7
+	VADDPS       Y7, Y0, Y7
+	VDIVPS       Y2, Y7, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop154:
+	VMOVUPS      (CX)(BX*1), Y10
+	VMULPS       Y10, Y7, Y11
+	VBROADCASTSS constants<>+32(SB), Y12
+	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS constants<>+44(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+48(SB), Y12
+	VPSUBD       Y12, Y11, Y11
+	VPMINSD      Y1, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VSUBPS       Y11, Y10, Y11
+	VMULPS       1024(CX)(BX*1), Y11, Y10
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $+32, BX
+	DECQ         SI
+	JNZ          loop154
+	VCMPPS       $0x11, Y4, Y9, Y8
+	VBLENDVPS    Y8, Y9, Y4, Y4
+	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VBROADCASTSS constants<>+76(SB), Y8
 	VADDPS       Y8, Y0, Y0
@@ -6055,7 +6346,7 @@ loop149:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop150:
+loop155:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y0, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -6073,7 +6364,7 @@ loop150:
 	VADDPS       Y9, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop150
+	JNZ          loop155
 	VCMPPS       $0x11, Y4, Y7, Y8
 	VBLENDVPS    Y8, Y7, Y4, Y4
 	VBLENDVPS    Y8, Y0, Y6, Y6
@@ -6082,7 +6373,7 @@ loop150:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop151:
+loop156:
 	VMOVUPS      (CX)(BX*1), Y7
 	VMOVUPS      1024(CX)(BX*1), Y8
 	VMULPS       Y7, Y6, Y9
@@ -6105,16 +6396,16 @@ loop151:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop151
+	JNZ          loop156
 	VMOVUPS      Y2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop153:
+loop158:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop154:
+loop159:
 	VMOVUPS      (AX)(SI*1), Y2
 	VMOVUPS      1024(AX)(SI*1), Y6
 	VMOVUPS      2048(AX)(SI*1), Y7
@@ -6209,13 +6500,13 @@ loop154:
 	ORL          R9, R8
 	ADDQ         $+32, SI
 	DECQ         DI
-	JNZ          loop154
+	JNZ          loop159
 	TESTL        R8, R8
-	JZ           done152
+	JZ           done157
 	DECQ         BX
-	JNZ          loop153
+	JNZ          loop158
 
-done152:
+done157:
 	VDIVPS       Y5, Y3, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x1e, Y2, Y5, Y2
@@ -6230,14 +6521,14 @@ done152:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop155:
+loop160:
 	VMOVUPS      2048(AX)(BX*1), Y1
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop155
+	JNZ          loop160
 	VDIVPS       Y4, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VCMPPS       $0x1e, Y1, Y4, Y1
@@ -6251,14 +6542,14 @@ loop155:
 	VMOVUPS      Y0, 3072(CX)
 	XORQ         AX, AX
 
-loop156:
+loop161:
 	VMOVUPS   2048(CX)(AX*1), Y0
 	VXORPS    Y2, Y2, Y2
 	VBLENDVPS Y1, Y2, Y0, Y0
 	VMOVUPS   Y0, 2048(CX)(AX*1)
 	ADDQ      $+32, AX
 	DECQ      DX
-	JNZ       loop156
+	JNZ       loop161
 	VZEROUPPER
 	RET
 
@@ -6270,8 +6561,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	MOVQ         mins+24(FP), DX
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Y0
-	VADDPS       (AX), Y0, Y0
 	VBROADCASTSS (CX), Y1
+	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6284,8 +6575,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 4(DX), Y1
-	VADDPS       128(AX), Y1, Y1
 	VBROADCASTSS 4(CX), Y2
+	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6300,8 +6591,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS (DX), Y1
-	VADDPS       32(AX), Y1, Y1
 	VBROADCASTSS (CX), Y2
+	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6314,8 +6605,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 4(DX), Y2
-	VADDPS       160(AX), Y2, Y2
 	VBROADCASTSS 4(CX), Y3
+	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6330,8 +6621,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS (DX), Y2
-	VADDPS       64(AX), Y2, Y2
 	VBROADCASTSS (CX), Y3
+	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6344,8 +6635,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 4(DX), Y3
-	VADDPS       192(AX), Y3, Y3
 	VBROADCASTSS 4(CX), Y4
+	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6360,8 +6651,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS (DX), Y3
-	VADDPS       96(AX), Y3, Y3
 	VBROADCASTSS (CX), Y4
+	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6374,8 +6665,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 4(DX), Y4
-	VADDPS       224(AX), Y4, Y4
 	VBROADCASTSS 4(CX), Y5
+	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6392,12 +6683,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 8(DX), Y0
-	VADDPS       256(AX), Y0, Y0
 	VBROADCASTSS 8(CX), Y1
+	VADDPS       256(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6410,8 +6701,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 12(DX), Y1
-	VADDPS       384(AX), Y1, Y1
 	VBROADCASTSS 12(CX), Y2
+	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6426,8 +6717,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 8(DX), Y1
-	VADDPS       288(AX), Y1, Y1
 	VBROADCASTSS 8(CX), Y2
+	VADDPS       288(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6440,8 +6731,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 12(DX), Y2
-	VADDPS       416(AX), Y2, Y2
 	VBROADCASTSS 12(CX), Y3
+	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6456,8 +6747,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 8(DX), Y2
-	VADDPS       320(AX), Y2, Y2
 	VBROADCASTSS 8(CX), Y3
+	VADDPS       320(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6470,8 +6761,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
-	VADDPS       448(AX), Y3, Y3
 	VBROADCASTSS 12(CX), Y4
+	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6486,8 +6777,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 8(DX), Y3
-	VADDPS       352(AX), Y3, Y3
 	VBROADCASTSS 8(CX), Y4
+	VADDPS       352(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6500,8 +6791,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
-	VADDPS       480(AX), Y4, Y4
 	VBROADCASTSS 12(CX), Y5
+	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6518,12 +6809,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
 	VBROADCASTSS 16(DX), Y0
-	VADDPS       512(AX), Y0, Y0
 	VBROADCASTSS 16(CX), Y1
+	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6536,8 +6827,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 20(DX), Y1
-	VADDPS       640(AX), Y1, Y1
 	VBROADCASTSS 20(CX), Y2
+	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6552,8 +6843,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 16(DX), Y1
-	VADDPS       544(AX), Y1, Y1
 	VBROADCASTSS 16(CX), Y2
+	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6566,8 +6857,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 20(DX), Y2
-	VADDPS       672(AX), Y2, Y2
 	VBROADCASTSS 20(CX), Y3
+	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6582,8 +6873,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 16(DX), Y2
-	VADDPS       576(AX), Y2, Y2
 	VBROADCASTSS 16(CX), Y3
+	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6596,8 +6887,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 20(DX), Y3
-	VADDPS       704(AX), Y3, Y3
 	VBROADCASTSS 20(CX), Y4
+	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6612,8 +6903,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 16(DX), Y3
-	VADDPS       608(AX), Y3, Y3
 	VBROADCASTSS 16(CX), Y4
+	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6626,8 +6917,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 20(DX), Y4
-	VADDPS       736(AX), Y4, Y4
 	VBROADCASTSS 20(CX), Y5
+	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6644,12 +6935,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 64(BX)
 	VBROADCASTSS 24(DX), Y0
-	VADDPS       768(AX), Y0, Y0
 	VBROADCASTSS 24(CX), Y1
+	VADDPS       768(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6662,8 +6953,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 28(DX), Y1
-	VADDPS       896(AX), Y1, Y1
 	VBROADCASTSS 28(CX), Y2
+	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6678,8 +6969,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 24(DX), Y1
-	VADDPS       800(AX), Y1, Y1
 	VBROADCASTSS 24(CX), Y2
+	VADDPS       800(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6692,8 +6983,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 28(DX), Y2
-	VADDPS       928(AX), Y2, Y2
 	VBROADCASTSS 28(CX), Y3
+	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6708,8 +6999,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 24(DX), Y2
-	VADDPS       832(AX), Y2, Y2
 	VBROADCASTSS 24(CX), Y3
+	VADDPS       832(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6722,8 +7013,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 28(DX), Y3
-	VADDPS       960(AX), Y3, Y3
 	VBROADCASTSS 28(CX), Y4
+	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6738,8 +7029,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 24(DX), Y3
-	VADDPS       864(AX), Y3, Y3
 	VBROADCASTSS 24(CX), Y4
+	VADDPS       864(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6752,8 +7043,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 28(DX), Y4
-	VADDPS       992(AX), Y4, Y4
 	VBROADCASTSS 28(CX), Y5
+	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6770,7 +7061,7 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 96(BX)
 	VZEROUPPER
@@ -6788,8 +7079,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS (DX), Y4
-	VADDPS       (AX), Y4, Y4
 	VBROADCASTSS (CX), Y5
+	VADDPS       (AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6802,8 +7093,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 4(DX), Y5
-	VADDPS       128(AX), Y5, Y5
 	VBROADCASTSS 4(CX), Y6
+	VADDPS       128(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -6832,8 +7123,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS (DX), Y5
-	VADDPS       32(AX), Y5, Y5
 	VBROADCASTSS (CX), Y6
+	VADDPS       32(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -6846,8 +7137,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 4(DX), Y6
-	VADDPS       160(AX), Y6, Y6
 	VBROADCASTSS 4(CX), Y7
+	VADDPS       160(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -6876,8 +7167,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS (DX), Y6
-	VADDPS       64(AX), Y6, Y6
 	VBROADCASTSS (CX), Y7
+	VADDPS       64(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -6890,8 +7181,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 4(DX), Y7
-	VADDPS       192(AX), Y7, Y7
 	VBROADCASTSS 4(CX), Y8
+	VADDPS       192(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -6920,8 +7211,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS (DX), Y7
-	VADDPS       96(AX), Y7, Y7
 	VBROADCASTSS (CX), Y8
+	VADDPS       96(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -6934,8 +7225,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 4(DX), Y8
-	VADDPS       224(AX), Y8, Y8
 	VBROADCASTSS 4(CX), Y9
+	VADDPS       224(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -6966,12 +7257,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 32(BX)
 	VBROADCASTSS 8(DX), Y4
-	VADDPS       256(AX), Y4, Y4
 	VBROADCASTSS 8(CX), Y5
+	VADDPS       256(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6984,8 +7275,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 12(DX), Y5
-	VADDPS       384(AX), Y5, Y5
 	VBROADCASTSS 12(CX), Y6
+	VADDPS       384(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7014,8 +7305,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 8(DX), Y5
-	VADDPS       288(AX), Y5, Y5
 	VBROADCASTSS 8(CX), Y6
+	VADDPS       288(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7028,8 +7319,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 12(DX), Y6
-	VADDPS       416(AX), Y6, Y6
 	VBROADCASTSS 12(CX), Y7
+	VADDPS       416(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7058,8 +7349,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 8(DX), Y6
-	VADDPS       320(AX), Y6, Y6
 	VBROADCASTSS 8(CX), Y7
+	VADDPS       320(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7072,8 +7363,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 12(DX), Y7
-	VADDPS       448(AX), Y7, Y7
 	VBROADCASTSS 12(CX), Y8
+	VADDPS       448(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7102,8 +7393,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 8(DX), Y7
-	VADDPS       352(AX), Y7, Y7
 	VBROADCASTSS 8(CX), Y8
+	VADDPS       352(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7116,8 +7407,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 12(DX), Y8
-	VADDPS       480(AX), Y8, Y8
 	VBROADCASTSS 12(CX), Y9
+	VADDPS       480(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7148,12 +7439,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 64(BX)
 	VBROADCASTSS 16(DX), Y4
-	VADDPS       512(AX), Y4, Y4
 	VBROADCASTSS 16(CX), Y5
+	VADDPS       512(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7166,8 +7457,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 20(DX), Y5
-	VADDPS       640(AX), Y5, Y5
 	VBROADCASTSS 20(CX), Y6
+	VADDPS       640(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7196,8 +7487,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 16(DX), Y5
-	VADDPS       544(AX), Y5, Y5
 	VBROADCASTSS 16(CX), Y6
+	VADDPS       544(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7210,8 +7501,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 20(DX), Y6
-	VADDPS       672(AX), Y6, Y6
 	VBROADCASTSS 20(CX), Y7
+	VADDPS       672(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7240,8 +7531,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 16(DX), Y6
-	VADDPS       576(AX), Y6, Y6
 	VBROADCASTSS 16(CX), Y7
+	VADDPS       576(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7254,8 +7545,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 20(DX), Y7
-	VADDPS       704(AX), Y7, Y7
 	VBROADCASTSS 20(CX), Y8
+	VADDPS       704(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7284,8 +7575,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 16(DX), Y7
-	VADDPS       608(AX), Y7, Y7
 	VBROADCASTSS 16(CX), Y8
+	VADDPS       608(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7298,8 +7589,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 20(DX), Y8
-	VADDPS       736(AX), Y8, Y8
 	VBROADCASTSS 20(CX), Y9
+	VADDPS       736(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7330,12 +7621,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 96(BX)
 	VBROADCASTSS 24(DX), Y4
-	VADDPS       768(AX), Y4, Y4
 	VBROADCASTSS 24(CX), Y5
+	VADDPS       768(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7348,8 +7639,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 28(DX), Y5
-	VADDPS       896(AX), Y5, Y5
 	VBROADCASTSS 28(CX), Y6
+	VADDPS       896(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7378,8 +7669,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 24(DX), Y5
-	VADDPS       800(AX), Y5, Y5
 	VBROADCASTSS 24(CX), Y6
+	VADDPS       800(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7392,8 +7683,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 28(DX), Y6
-	VADDPS       928(AX), Y6, Y6
 	VBROADCASTSS 28(CX), Y7
+	VADDPS       928(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7422,8 +7713,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 24(DX), Y6
-	VADDPS       832(AX), Y6, Y6
 	VBROADCASTSS 24(CX), Y7
+	VADDPS       832(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7436,8 +7727,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 28(DX), Y7
-	VADDPS       960(AX), Y7, Y7
 	VBROADCASTSS 28(CX), Y8
+	VADDPS       960(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7466,8 +7757,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 24(DX), Y7
-	VADDPS       864(AX), Y7, Y7
 	VBROADCASTSS 24(CX), Y8
+	VADDPS       864(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7480,8 +7771,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 28(DX), Y8
-	VADDPS       992(AX), Y8, Y8
 	VBROADCASTSS 28(CX), Y9
+	VADDPS       992(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7512,13 +7803,13 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 128(BX)
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VZEROUPPER
@@ -7532,8 +7823,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	MOVQ         mins+24(FP), DX
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Y0
-	VADDPS       (AX), Y0, Y0
 	VBROADCASTSS (CX), Y1
+	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -7546,8 +7837,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 8(DX), Y1
-	VADDPS       128(AX), Y1, Y1
 	VBROADCASTSS 8(CX), Y2
+	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7562,8 +7853,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 16(DX), Y1
-	VADDPS       256(AX), Y1, Y1
 	VBROADCASTSS 16(CX), Y2
+	VADDPS       256(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7578,8 +7869,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 24(DX), Y1
-	VADDPS       384(AX), Y1, Y1
 	VBROADCASTSS 24(CX), Y2
+	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7594,8 +7885,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS (DX), Y1
-	VADDPS       32(AX), Y1, Y1
 	VBROADCASTSS (CX), Y2
+	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7608,8 +7899,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 8(DX), Y2
-	VADDPS       160(AX), Y2, Y2
 	VBROADCASTSS 8(CX), Y3
+	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7624,8 +7915,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 16(DX), Y2
-	VADDPS       288(AX), Y2, Y2
 	VBROADCASTSS 16(CX), Y3
+	VADDPS       288(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7640,8 +7931,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 24(DX), Y2
-	VADDPS       416(AX), Y2, Y2
 	VBROADCASTSS 24(CX), Y3
+	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7656,8 +7947,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 4(DX), Y2
-	VADDPS       64(AX), Y2, Y2
 	VBROADCASTSS 4(CX), Y3
+	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7670,8 +7961,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
-	VADDPS       192(AX), Y3, Y3
 	VBROADCASTSS 12(CX), Y4
+	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7686,8 +7977,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 20(DX), Y3
-	VADDPS       320(AX), Y3, Y3
 	VBROADCASTSS 20(CX), Y4
+	VADDPS       320(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7702,8 +7993,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 28(DX), Y3
-	VADDPS       448(AX), Y3, Y3
 	VBROADCASTSS 28(CX), Y4
+	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7718,8 +8009,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 4(DX), Y3
-	VADDPS       96(AX), Y3, Y3
 	VBROADCASTSS 4(CX), Y4
+	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7732,8 +8023,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
-	VADDPS       224(AX), Y4, Y4
 	VBROADCASTSS 12(CX), Y5
+	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7748,8 +8039,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 20(DX), Y4
-	VADDPS       352(AX), Y4, Y4
 	VBROADCASTSS 20(CX), Y5
+	VADDPS       352(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7764,8 +8055,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 28(DX), Y4
-	VADDPS       480(AX), Y4, Y4
 	VBROADCASTSS 28(CX), Y5
+	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7782,12 +8073,12 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 32(DX), Y0
-	VADDPS       512(AX), Y0, Y0
 	VBROADCASTSS 32(CX), Y1
+	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -7800,8 +8091,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 40(DX), Y1
-	VADDPS       640(AX), Y1, Y1
 	VBROADCASTSS 40(CX), Y2
+	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7816,8 +8107,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 48(DX), Y1
-	VADDPS       768(AX), Y1, Y1
 	VBROADCASTSS 48(CX), Y2
+	VADDPS       768(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7832,8 +8123,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 56(DX), Y1
-	VADDPS       896(AX), Y1, Y1
 	VBROADCASTSS 56(CX), Y2
+	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7848,8 +8139,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 32(DX), Y1
-	VADDPS       544(AX), Y1, Y1
 	VBROADCASTSS 32(CX), Y2
+	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7862,8 +8153,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 40(DX), Y2
-	VADDPS       672(AX), Y2, Y2
 	VBROADCASTSS 40(CX), Y3
+	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7878,8 +8169,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 48(DX), Y2
-	VADDPS       800(AX), Y2, Y2
 	VBROADCASTSS 48(CX), Y3
+	VADDPS       800(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7894,8 +8185,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 56(DX), Y2
-	VADDPS       928(AX), Y2, Y2
 	VBROADCASTSS 56(CX), Y3
+	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7910,8 +8201,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 36(DX), Y2
-	VADDPS       576(AX), Y2, Y2
 	VBROADCASTSS 36(CX), Y3
+	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7924,8 +8215,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 44(DX), Y3
-	VADDPS       704(AX), Y3, Y3
 	VBROADCASTSS 44(CX), Y4
+	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7940,8 +8231,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 52(DX), Y3
-	VADDPS       832(AX), Y3, Y3
 	VBROADCASTSS 52(CX), Y4
+	VADDPS       832(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7956,8 +8247,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 60(DX), Y3
-	VADDPS       960(AX), Y3, Y3
 	VBROADCASTSS 60(CX), Y4
+	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7972,8 +8263,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 36(DX), Y3
-	VADDPS       608(AX), Y3, Y3
 	VBROADCASTSS 36(CX), Y4
+	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7986,8 +8277,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 44(DX), Y4
-	VADDPS       736(AX), Y4, Y4
 	VBROADCASTSS 44(CX), Y5
+	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8002,8 +8293,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 52(DX), Y4
-	VADDPS       864(AX), Y4, Y4
 	VBROADCASTSS 52(CX), Y5
+	VADDPS       864(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8018,8 +8309,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 60(DX), Y4
-	VADDPS       992(AX), Y4, Y4
 	VBROADCASTSS 60(CX), Y5
+	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8036,9 +8327,445 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
+	VZEROUPPER
+	RET
+
+// func spansAVX2(s *float32, count int, top float32)
+// Requires: AVX
+TEXT ·spansAVX2(SB), NOSPLIT, $0-20
+	MOVQ         s+0(FP), AX
+	MOVQ         count+8(FP), CX
+	VBROADCASTSS top+16(FP), Y0
+	VMOVUPS      (AX), Y1
+	VMOVUPS      (AX), Y2
+	MOVQ         AX, DX
+
+loop162:
+	VMOVUPS      (DX), Y3
+	VMINPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	ADDQ         $+32, DX
+	DECQ         CX
+	JNZ          loop162
+	VSUBPS       Y1, Y2, Y2
+	VDIVPS       Y0, Y2, Y2
+	VBROADCASTSS constants<>+0(SB), Y0
+	VANDPS       Y0, Y2, Y2
+	VBROADCASTSS constants<>+16(SB), Y0
+	VDIVPS       Y2, Y0, Y0
+	VBROADCASTSS constants<>+104(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y3, Y2, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y0, Y4, Y0
+	VMOVUPS      Y2, 9088(AX)
+	VMOVUPS      Y0, 9280(AX)
+	VMOVUPS      Y1, 9152(AX)
+	VMOVUPS      Y1, 9216(AX)
+	VZEROUPPER
+	RET
+
+// func blocksQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·blocksQ4_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop163:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+108(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTTPS2DQ   Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+108(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+108(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y2
+	VBROADCASTSS constants<>+96(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+108(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop163
+	VZEROUPPER
+	RET
+
+// func blocksQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·blocksQ5_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop164:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+108(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTTPS2DQ   Y0, Y0
+	VBROADCASTSS constants<>+112(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+108(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VBROADCASTSS constants<>+112(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+108(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y2
+	VBROADCASTSS constants<>+112(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+108(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VBROADCASTSS constants<>+112(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VPSLLD       $0x1b, Y0, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 4(AX)
+	VPSLLD       $0x1b, Y1, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 5(AX)
+	VPSLLD       $0x1b, Y2, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 6(AX)
+	VPSLLD       $0x1b, Y3, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 7(AX)
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y3, Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop164
+	VZEROUPPER
+	RET
+
+// func searchedQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·searchedQ4_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop165:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+44(SB), Y1
+	VPAND        Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPMAXSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+84(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPSUBD       Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+32(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+44(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPMAXSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+84(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPSUBD       Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+32(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+44(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPMAXSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+84(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPSUBD       Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+32(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+44(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPMAXSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+84(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop165
+	VZEROUPPER
+	RET
+
+// func searchedQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·searchedQ5_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop166:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+44(SB), Y1
+	VPAND        Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPMAXSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+88(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPSUBD       Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+32(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+44(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPMAXSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+88(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPSUBD       Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+32(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+44(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPMAXSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+88(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPSUBD       Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+32(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+44(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPMAXSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+88(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x1b, Y0, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 4(AX)
+	VPSLLD       $0x1b, Y1, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 5(AX)
+	VPSLLD       $0x1b, Y2, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 6(AX)
+	VPSLLD       $0x1b, Y3, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 7(AX)
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y3, Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop166
 	VZEROUPPER
 	RET
 
@@ -8068,12 +8795,15 @@ DATA constants<>+88(SB)/4, $0x0040001f
 DATA constants<>+92(SB)/4, $0x00000001
 DATA constants<>+96(SB)/4, $0x0000000f
 DATA constants<>+100(SB)/4, $0x00400003
-DATA constants<>+104(SB)/4, $0x00000000
-DATA constants<>+108(SB)/4, $0x00000004
-DATA constants<>+112(SB)/4, $0x00000001
-DATA constants<>+116(SB)/4, $0x00000005
-DATA constants<>+120(SB)/4, $0x00000002
-DATA constants<>+124(SB)/4, $0x00000006
-DATA constants<>+128(SB)/4, $0x00000003
-DATA constants<>+132(SB)/4, $0x00000007
-GLOBL constants<>(SB), RODATA|NOPTR, $136
+DATA constants<>+104(SB)/4, $0x7f800000
+DATA constants<>+108(SB)/4, $0x3f000000
+DATA constants<>+112(SB)/4, $0x0000001f
+DATA constants<>+116(SB)/4, $0x00000000
+DATA constants<>+120(SB)/4, $0x00000004
+DATA constants<>+124(SB)/4, $0x00000001
+DATA constants<>+128(SB)/4, $0x00000005
+DATA constants<>+132(SB)/4, $0x00000002
+DATA constants<>+136(SB)/4, $0x00000006
+DATA constants<>+140(SB)/4, $0x00000003
+DATA constants<>+144(SB)/4, $0x00000007
+GLOBL constants<>(SB), RODATA|NOPTR, $148

@@ -19,6 +19,11 @@ func (m *machine) scaleMin() {
 	m.affineNibbles("nibbles", false)
 	m.affineNibbles("fifthsNibbles", true)
 	m.affinePairs()
+	m.spans()
+	m.affineBlocks("blocksQ4_1", false, true)
+	m.affineBlocks("blocksQ5_1", true, true)
+	m.affineBlocks("searchedQ4_1", false, false)
+	m.affineBlocks("searchedQ5_1", true, false)
 }
 
 // The ways in which errors are weighted.
