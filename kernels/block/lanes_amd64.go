@@ -27,12 +27,13 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
 		plain     *plainKernels
 		symmetric *symmetricKernels
+		codebook  *codebookKernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric = &plainAVX512, &symmetricAVX512
+		plain, symmetric, codebook = &plainAVX512, &symmetricAVX512, &codebookAVX512
 	case cpu.AVX2:
-		plain, symmetric = &plainAVX2, &symmetricAVX2
+		plain, symmetric, codebook = &plainAVX2, &symmetricAVX2, &codebookAVX2
 	default:
 		return nil
 	}
@@ -42,5 +43,8 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+
+		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
+		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,
 	}
 }
