@@ -70,8 +70,8 @@ own root mean square, and with --imatrix weighted by importance. The fast format
 take about half as long again with it, so it is off unless it is asked for.
 
 Types: ` + strings.Join(typeNames(), " ") + `.
-Those of the IQ, TQ and MXFP4 formats, Q1_0 and Q2_0 are known to --dry-run and
-cannot be written yet.`,
+Those of the IQ1, IQ2 and IQ3 formats are known to --dry-run and cannot be
+written yet.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
   gguftool quantize Q4_K_M,Q6_K,Q8_0 minilm-f32.gguf minilm-{type}.gguf

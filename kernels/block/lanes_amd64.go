@@ -29,12 +29,13 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		plain     *plainKernels
 		symmetric *symmetricKernels
 		scaleMin  *scaleMinKernels
+		codebook  *codebookKernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
+		plain, symmetric, scaleMin, codebook = &plainAVX512, &symmetricAVX512, &scaleMinAVX512, &codebookAVX512
 	case cpu.AVX2:
-		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
+		plain, symmetric, scaleMin, codebook = &plainAVX2, &symmetricAVX2, &scaleMinAVX2, &codebookAVX2
 	default:
 		return nil
 	}
@@ -49,5 +50,8 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),
 		gguf.TypeQ5_K: scaleMin.lanesOfScaleMins(&formatQ5_K, 176, scaleMin.fifthsNibbles),
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+
+		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
+		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 // kernels are the sets of functions that share a file.
 var kernels = map[string]func(m *machine){
+	"codebook":  (*machine).codebook,
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
 	"scalemin":  (*machine).scaleMin,
