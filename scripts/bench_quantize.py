@@ -22,7 +22,10 @@ KINDS = (
 ).split()
 
 
-def seconds(command, **options):
+def seconds(command, fresh=None, **options):
+    """Wall time of a command, which must succeed. The file fresh, its output, is removed before, as freeing it takes long."""
+    if fresh:
+        fresh.unlink(missing_ok=True)
     start = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     if done.returncode != 0:
@@ -73,8 +76,8 @@ def table(o, name, path):
             weights = ["--imatrix", inputs / "imatrix.gguf"] if importance == "yes" else []
             ours, theirs = in_turn(
                 [
-                    lambda: seconds([o.gguftool, "quantize", kind, path, ours_out, "--force", "--quiet", "--threads", THREADS, *weights]),
-                    lambda: seconds([theirs_bin, *weights, path, theirs_out, kind, THREADS]),
+                    lambda: seconds([o.gguftool, "quantize", kind, path, ours_out, "--quiet", "--threads", THREADS, *weights], fresh=ours_out),
+                    lambda: seconds([theirs_bin, *weights, path, theirs_out, kind, THREADS], fresh=theirs_out),
                 ],
                 o.rounds,
             )
