@@ -15,8 +15,8 @@ import (
 type scaleMinLanes [2]scaleMinGroup
 
 type scaleMinGroup struct {
-	x, w [33 * 16]float32    // (element, lane); w is the importance first
-	_    [2][33 * 16]float32 // x - low and quants, while it searches
+	x, w [33 * 16]float32 // (element, lane); w is the importance first
+	_    [33 * 16]float32 // quants, while it searches
 
 	variance     [16]float32 // for a search with importance
 	sumW         [16]float32

@@ -8,7 +8,7 @@
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·searchMeanAVX512(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
@@ -74,20 +74,20 @@ each2:
 	VBROADCASTSS constants<>+20(SB), Z9
 	VBROADCASTSS constants<>+4(SB), Z10
 	VBLENDMPS    Z9, Z10, K1, Z4
-	VMOVUPS      Z4, 8768(AX)
-	VMOVUPS      Z3, 8512(AX)
-	VMOVUPS      Z6, 8576(AX)
-	VMOVUPS      Z7, 8640(AX)
-	VMOVUPS      Z8, 8704(AX)
-	VMOVUPS      Z2, 8896(AX)
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      Z1, 9216(AX)
+	VMOVUPS      Z4, 6656(AX)
+	VMOVUPS      Z3, 6400(AX)
+	VMOVUPS      Z6, 6464(AX)
+	VMOVUPS      Z7, 6528(AX)
+	VMOVUPS      Z8, 6592(AX)
+	VMOVUPS      Z2, 6784(AX)
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      Z1, 7104(AX)
 	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 8832(AX)
+	VMOVUPS      Z3, 6720(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z6
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
@@ -97,15 +97,15 @@ each2:
 	VCMPPS       $0x1e, Z3, Z4, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z3
 	VCMPPS       $0x11, Z3, Z6, K1, K1
-	VMOVUPS      8832(AX), Z3
+	VMOVUPS      6720(AX), Z3
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 8832(AX)
+	VMOVUPS      Z3, 6720(AX)
 	VDIVPS       Z2, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z3, 9088(AX)
+	VMOVUPS      Z2, 7168(AX)
+	VMOVUPS      Z3, 6976(AX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         DI, DI
@@ -113,11 +113,10 @@ each2:
 each3:
 	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z6, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z3, Z8, Z8
 	VADDPS       Z1, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -126,11 +125,10 @@ each3:
 	VADDPS       Z8, Z4, Z4
 	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z6, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z3, Z8, Z8
 	VADDPS       Z1, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -140,7 +138,7 @@ each3:
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
 	JNE          each3
-	VMOVUPS      Z4, 9024(AX)
+	VMOVUPS      Z4, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	XORQ         DI, DI
@@ -201,20 +199,20 @@ each5:
 	VBROADCASTSS constants<>+20(SB), Z8
 	VBROADCASTSS constants<>+4(SB), Z9
 	VBLENDMPS    Z8, Z9, K1, Z5
-	VMOVUPS      Z5, 8768(CX)
-	VMOVUPS      Z3, 8512(CX)
-	VMOVUPS      Z4, 8576(CX)
-	VMOVUPS      Z6, 8640(CX)
-	VMOVUPS      Z7, 8704(CX)
-	VMOVUPS      Z2, 8896(CX)
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      Z1, 9216(CX)
+	VMOVUPS      Z5, 6656(CX)
+	VMOVUPS      Z3, 6400(CX)
+	VMOVUPS      Z4, 6464(CX)
+	VMOVUPS      Z6, 6528(CX)
+	VMOVUPS      Z7, 6592(CX)
+	VMOVUPS      Z2, 6784(CX)
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      Z1, 7104(CX)
 	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 8832(CX)
+	VMOVUPS      Z3, 6720(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
@@ -224,15 +222,15 @@ each5:
 	VCMPPS       $0x1e, Z3, Z4, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z3
 	VCMPPS       $0x11, Z3, Z5, K1, K1
-	VMOVUPS      8832(CX), Z3
+	VMOVUPS      6720(CX), Z3
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 8832(CX)
+	VMOVUPS      Z3, 6720(CX)
 	VDIVPS       Z2, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
+	VMOVUPS      Z2, 7168(CX)
+	VMOVUPS      Z3, 6976(CX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	XORQ         DI, DI
@@ -240,11 +238,10 @@ each5:
 each6:
 	VMOVUPS     (CX)(DI*1), Z6
 	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4224(CX)(DI*1)
 	VMULPS      Z7, Z2, Z7
 	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
+	VPMAXSD     Z5, Z7, Z7
+	VPMINSD     Z0, Z7, Z7
 	VMULPS      Z3, Z7, Z7
 	VADDPS      Z1, Z7, Z7
 	VSUBPS      Z6, Z7, Z7
@@ -253,11 +250,10 @@ each6:
 	VADDPS      Z7, Z4, Z4
 	VMOVUPS     64(CX)(DI*1), Z6
 	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4288(CX)(DI*1)
 	VMULPS      Z7, Z2, Z7
 	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
+	VPMAXSD     Z5, Z7, Z7
+	VPMINSD     Z0, Z7, Z7
 	VMULPS      Z3, Z7, Z7
 	VADDPS      Z1, Z7, Z7
 	VSUBPS      Z6, Z7, Z7
@@ -267,200 +263,228 @@ each6:
 	ADDQ        $+128, DI
 	CMPQ        DI, SI
 	JNE         each6
-	VMOVUPS     Z4, 9024(CX)
+	VMOVUPS     Z4, 6912(CX)
 	LEAQ        8(DX), DI
 
 loop7:
 	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
 each8:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
 	JNE          each8
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
 	JZ           none9
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
 none9:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
 	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
 each10:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
 	JNE          each10
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
 	JZ           none11
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
 none11:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
 each12:
-	VMOVUPS      6336(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(AX)(R8*1), Z4, Z4
@@ -470,103 +494,80 @@ each12:
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
 	JNE          each12
-	VMOVUPS      9024(AX), Z4
+	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
 	JZ           none13
-	VMOVUPS      9024(AX), Z4
+	VMOVUPS      6912(AX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none13:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
 	XORQ         R8, R8
 
 each14:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each14
-
-none13:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
-
-each15:
-	VMOVUPS      6336(CX)(R8*1), Z4
+	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(CX)(R8*1), Z4, Z4
@@ -575,107 +576,84 @@ each15:
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
-	JNE          each15
-	VMOVUPS      9024(CX), Z4
+	JNE          each14
+	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none16
-	VMOVUPS      9024(CX), Z4
+	JZ           none15
+	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
 
-each17:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each17
-
-none16:
+none15:
 	ADDQ         $0x04, DI
 	DECQ         BX
 	JNZ          loop7
-	VMOVUPS      8768(AX), Z0
+	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
+	VMOVUPS      7040(AX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
+	VMOVUPS      7040(CX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
+	VMOVUPS      Z0, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -683,7 +661,7 @@ none16:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
@@ -696,7 +674,7 @@ TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS      (AX), Z5
 	XORQ         DI, DI
 
-each18:
+each16:
 	VMOVUPS      (AX)(DI*1), Z6
 	VANDPS       Z6, Z1, Z7
 	VMOVUPS      Z7, 2112(AX)(DI*1)
@@ -715,7 +693,7 @@ each18:
 	VMAXPS       Z5, Z6, Z5
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each18
+	JNE          each16
 	VBROADCASTSS constants<>+4(SB), Z6
 	VMINPS       Z4, Z6, Z6
 	VCMPPS       $0x00, Z6, Z5, K1
@@ -725,20 +703,20 @@ each18:
 	VBROADCASTSS constants<>+20(SB), Z10
 	VBROADCASTSS constants<>+4(SB), Z11
 	VBLENDMPS    Z10, Z11, K1, Z8
-	VMOVUPS      Z8, 8768(AX)
-	VMOVUPS      Z2, 8512(AX)
-	VMOVUPS      Z3, 8576(AX)
-	VMOVUPS      Z4, 8640(AX)
-	VMOVUPS      Z5, 8704(AX)
-	VMOVUPS      Z7, 8896(AX)
-	VMOVUPS      Z6, 8960(AX)
-	VMOVUPS      Z6, 9152(AX)
-	VMOVUPS      Z6, 9216(AX)
+	VMOVUPS      Z8, 6656(AX)
+	VMOVUPS      Z2, 6400(AX)
+	VMOVUPS      Z3, 6464(AX)
+	VMOVUPS      Z4, 6528(AX)
+	VMOVUPS      Z5, 6592(AX)
+	VMOVUPS      Z7, 6784(AX)
+	VMOVUPS      Z6, 6848(AX)
+	VMOVUPS      Z6, 7040(AX)
+	VMOVUPS      Z6, 7104(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(AX)
+	VMOVUPS      Z2, 6720(AX)
 	VBROADCASTSS 4(DX), Z2
 	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(AX), Z3
+	VMOVUPS      6528(AX), Z3
 	VMULPS       Z7, Z2, Z4
 	VSUBPS       Z6, Z3, Z3
 	VMULPS       Z2, Z3, Z3
@@ -748,27 +726,26 @@ each18:
 	VCMPPS       $0x1e, Z2, Z3, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z2
 	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(AX), Z2
+	VMOVUPS      6720(AX), Z2
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
+	VMOVUPS      Z2, 6720(AX)
 	VDIVPS       Z7, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z3, 9088(AX)
+	VMOVUPS      Z2, 7168(AX)
+	VMOVUPS      Z3, 6976(AX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	XORQ         DI, DI
 
-each19:
+each17:
 	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z6, Z7, Z8
-	VMAXPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z5, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z3, Z8, Z8
 	VADDPS       Z6, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -777,11 +754,10 @@ each19:
 	VADDPS       Z8, Z4, Z4
 	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z6, Z7, Z8
-	VMAXPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z5, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z3, Z8, Z8
 	VADDPS       Z6, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -790,8 +766,8 @@ each19:
 	VADDPS       Z8, Z4, Z4
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each19
-	VMOVUPS      Z4, 9024(AX)
+	JNE          each17
+	VMOVUPS      Z4, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+12(SB), Z2
 	VBROADCASTSS constants<>+12(SB), Z3
@@ -799,7 +775,7 @@ each19:
 	VMOVUPS      (CX), Z5
 	XORQ         DI, DI
 
-each20:
+each18:
 	VMOVUPS      (CX)(DI*1), Z6
 	VANDPS       Z6, Z1, Z7
 	VMOVUPS      Z7, 2112(CX)(DI*1)
@@ -818,7 +794,7 @@ each20:
 	VMAXPS       Z5, Z6, Z5
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each20
+	JNE          each18
 	VBROADCASTSS constants<>+4(SB), Z6
 	VMINPS       Z4, Z6, Z6
 	VCMPPS       $0x00, Z6, Z5, K1
@@ -828,20 +804,20 @@ each20:
 	VBROADCASTSS constants<>+20(SB), Z8
 	VBROADCASTSS constants<>+4(SB), Z10
 	VBLENDMPS    Z8, Z10, K1, Z9
-	VMOVUPS      Z9, 8768(CX)
-	VMOVUPS      Z2, 8512(CX)
-	VMOVUPS      Z3, 8576(CX)
-	VMOVUPS      Z4, 8640(CX)
-	VMOVUPS      Z5, 8704(CX)
-	VMOVUPS      Z7, 8896(CX)
-	VMOVUPS      Z6, 8960(CX)
-	VMOVUPS      Z6, 9152(CX)
-	VMOVUPS      Z6, 9216(CX)
+	VMOVUPS      Z9, 6656(CX)
+	VMOVUPS      Z2, 6400(CX)
+	VMOVUPS      Z3, 6464(CX)
+	VMOVUPS      Z4, 6528(CX)
+	VMOVUPS      Z5, 6592(CX)
+	VMOVUPS      Z7, 6784(CX)
+	VMOVUPS      Z6, 6848(CX)
+	VMOVUPS      Z6, 7040(CX)
+	VMOVUPS      Z6, 7104(CX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(CX)
+	VMOVUPS      Z2, 6720(CX)
 	VBROADCASTSS 4(DX), Z2
 	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(CX), Z3
+	VMOVUPS      6528(CX), Z3
 	VMULPS       Z7, Z2, Z4
 	VSUBPS       Z6, Z3, Z3
 	VMULPS       Z2, Z3, Z3
@@ -851,27 +827,26 @@ each20:
 	VCMPPS       $0x1e, Z2, Z3, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z2
 	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(CX), Z2
+	VMOVUPS      6720(CX), Z2
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
+	VMOVUPS      Z2, 6720(CX)
 	VDIVPS       Z7, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
+	VMOVUPS      Z2, 7168(CX)
+	VMOVUPS      Z3, 6976(CX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	XORQ         DI, DI
 
-each21:
+each19:
 	VMOVUPS     (CX)(DI*1), Z7
 	VSUBPS      Z6, Z7, Z8
-	VMAXPS      Z5, Z8, Z8
-	VMOVUPS     Z8, 4224(CX)(DI*1)
 	VMULPS      Z8, Z2, Z8
 	VRNDSCALEPS $0x08, Z8, Z8
-	VMINPS      Z0, Z8, Z8
+	VPMAXSD     Z5, Z8, Z8
+	VPMINSD     Z0, Z8, Z8
 	VMULPS      Z3, Z8, Z8
 	VADDPS      Z6, Z8, Z8
 	VSUBPS      Z7, Z8, Z8
@@ -880,11 +855,10 @@ each21:
 	VADDPS      Z8, Z4, Z4
 	VMOVUPS     64(CX)(DI*1), Z7
 	VSUBPS      Z6, Z7, Z8
-	VMAXPS      Z5, Z8, Z8
-	VMOVUPS     Z8, 4288(CX)(DI*1)
 	VMULPS      Z8, Z2, Z8
 	VRNDSCALEPS $0x08, Z8, Z8
-	VMINPS      Z0, Z8, Z8
+	VPMAXSD     Z5, Z8, Z8
+	VPMINSD     Z0, Z8, Z8
 	VMULPS      Z3, Z8, Z8
 	VADDPS      Z6, Z8, Z8
 	VSUBPS      Z7, Z8, Z8
@@ -893,202 +867,230 @@ each21:
 	VADDPS      Z8, Z4, Z4
 	ADDQ        $+128, DI
 	CMPQ        DI, SI
-	JNE         each21
-	VMOVUPS     Z4, 9024(CX)
+	JNE         each19
+	VMOVUPS     Z4, 6912(CX)
 	LEAQ        8(DX), DI
 
-loop22:
+loop20:
 	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each21:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, SI
+	JNE          each21
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none22
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none22:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (DI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
 each23:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
 	JNE          each23
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
 	JZ           none24
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
 none24:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
-
-each25:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each25
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
-	KORTESTW     K1, K1
-	JZ           none26
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
-
-none26:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each27:
-	VMOVUPS      6336(AX)(R8*1), Z5
+each25:
+	VMOVUPS      4224(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       (AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2112(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6400(AX)(R8*1), Z5
+	VMOVUPS      4288(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       64(AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2176(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6464(AX)(R8*1), Z5
+	VMOVUPS      4352(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       128(AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2240(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6528(AX)(R8*1), Z5
+	VMOVUPS      4416(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       192(AX)(R8*1), Z5, Z5
@@ -1097,105 +1099,82 @@ each27:
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
-	JNE          each27
-	VMOVUPS      9024(AX), Z3
+	JNE          each25
+	VMOVUPS      6912(AX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none28
-	VMOVUPS      9024(AX), Z3
+	JZ           none26
+	VMOVUPS      6912(AX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
-	VMOVUPS      Z3, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z3, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
-each29:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each29
-
-none28:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
+none26:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each30:
-	VMOVUPS      6336(CX)(R8*1), Z5
+each27:
+	VMOVUPS      4224(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       (CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2112(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6400(CX)(R8*1), Z5
+	VMOVUPS      4288(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       64(CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2176(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6464(CX)(R8*1), Z5
+	VMOVUPS      4352(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       128(CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2240(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6528(CX)(R8*1), Z5
+	VMOVUPS      4416(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       192(CX)(R8*1), Z5, Z5
@@ -1204,107 +1183,84 @@ each30:
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
-	JNE          each30
-	VMOVUPS      9024(CX), Z3
+	JNE          each27
+	VMOVUPS      6912(CX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none31
-	VMOVUPS      9024(CX), Z3
+	JZ           none28
+	VMOVUPS      6912(CX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
-	VMOVUPS      Z3, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z3, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
 
-each32:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each32
-
-none31:
+none28:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop22
-	VMOVUPS      8768(AX), Z0
+	JNZ          loop20
+	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
+	VMOVUPS      7040(AX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
+	VMOVUPS      7040(CX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
+	VMOVUPS      Z0, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -1312,21 +1268,21 @@ none31:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·searchImportanceAVX512(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
 	SHLQ         $0x06, SI
 	VBROADCASTSS (DX), Z0
 	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      8448(AX), Z1
+	VMOVUPS      6336(AX), Z1
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+12(SB), Z5
 	VMOVUPS      (AX), Z6
 	VMOVUPS      (AX), Z7
 	XORQ         DI, DI
 
-each33:
+each29:
 	VMOVUPS      (AX)(DI*1), Z8
 	VMULPS       Z8, Z8, Z9
 	VADDPS       Z9, Z1, Z9
@@ -1351,7 +1307,7 @@ each33:
 	VMAXPS       Z7, Z8, Z7
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each33
+	JNE          each29
 	VBROADCASTSS constants<>+4(SB), Z1
 	VMINPS       Z6, Z1, Z1
 	VCMPPS       $0x00, Z1, Z7, K1
@@ -1361,20 +1317,20 @@ each33:
 	VBROADCASTSS constants<>+20(SB), Z9
 	VBROADCASTSS constants<>+4(SB), Z10
 	VBLENDMPS    Z9, Z10, K1, Z2
-	VMOVUPS      Z2, 8768(AX)
-	VMOVUPS      Z4, 8512(AX)
-	VMOVUPS      Z5, 8576(AX)
-	VMOVUPS      Z6, 8640(AX)
-	VMOVUPS      Z7, 8704(AX)
-	VMOVUPS      Z8, 8896(AX)
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      Z1, 9216(AX)
+	VMOVUPS      Z2, 6656(AX)
+	VMOVUPS      Z4, 6400(AX)
+	VMOVUPS      Z5, 6464(AX)
+	VMOVUPS      Z6, 6528(AX)
+	VMOVUPS      Z7, 6592(AX)
+	VMOVUPS      Z8, 6784(AX)
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      Z1, 7104(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(AX)
+	VMOVUPS      Z2, 6720(AX)
 	VBROADCASTSS 4(DX), Z2
 	VDIVPS       Z8, Z2, Z2
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z8, Z2, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z2, Z4, Z4
@@ -1384,27 +1340,26 @@ each33:
 	VCMPPS       $0x1e, Z2, Z4, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z2
 	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
+	VMOVUPS      6720(AX), Z2
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z2, Z4, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
+	VMOVUPS      Z2, 6720(AX)
 	VDIVPS       Z8, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z4
 	VDIVPS       Z2, Z4, Z4
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z4, 9088(AX)
+	VMOVUPS      Z2, 7168(AX)
+	VMOVUPS      Z4, 6976(AX)
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         DI, DI
 
-each34:
+each30:
 	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z6, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z4, Z8, Z8
 	VADDPS       Z1, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -1413,11 +1368,10 @@ each34:
 	VADDPS       Z8, Z5, Z5
 	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
 	VMULPS       Z8, Z2, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
+	VPMAXSD      Z6, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
 	VMULPS       Z4, Z8, Z8
 	VADDPS       Z1, Z8, Z8
 	VSUBPS       Z7, Z8, Z8
@@ -1426,17 +1380,17 @@ each34:
 	VADDPS       Z8, Z5, Z5
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each34
-	VMOVUPS      Z5, 9024(AX)
+	JNE          each30
+	VMOVUPS      Z5, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      8448(CX), Z1
+	VMOVUPS      6336(CX), Z1
 	VBROADCASTSS constants<>+12(SB), Z2
 	VBROADCASTSS constants<>+12(SB), Z4
 	VMOVUPS      (CX), Z5
 	VMOVUPS      (CX), Z6
 	XORQ         DI, DI
 
-each35:
+each31:
 	VMOVUPS      (CX)(DI*1), Z7
 	VMULPS       Z7, Z7, Z8
 	VADDPS       Z8, Z1, Z8
@@ -1461,7 +1415,7 @@ each35:
 	VMAXPS       Z6, Z7, Z6
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each35
+	JNE          each31
 	VBROADCASTSS constants<>+4(SB), Z1
 	VMINPS       Z5, Z1, Z1
 	VCMPPS       $0x00, Z1, Z6, K1
@@ -1471,20 +1425,20 @@ each35:
 	VBROADCASTSS constants<>+20(SB), Z8
 	VBROADCASTSS constants<>+4(SB), Z9
 	VBLENDMPS    Z8, Z9, K1, Z3
-	VMOVUPS      Z3, 8768(CX)
-	VMOVUPS      Z2, 8512(CX)
-	VMOVUPS      Z4, 8576(CX)
-	VMOVUPS      Z5, 8640(CX)
-	VMOVUPS      Z6, 8704(CX)
-	VMOVUPS      Z7, 8896(CX)
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      Z1, 9216(CX)
+	VMOVUPS      Z3, 6656(CX)
+	VMOVUPS      Z2, 6400(CX)
+	VMOVUPS      Z4, 6464(CX)
+	VMOVUPS      Z5, 6528(CX)
+	VMOVUPS      Z6, 6592(CX)
+	VMOVUPS      Z7, 6784(CX)
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      Z1, 7104(CX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(CX)
+	VMOVUPS      Z2, 6720(CX)
 	VBROADCASTSS 4(DX), Z2
 	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(CX), Z3
+	VMOVUPS      6528(CX), Z3
 	VMULPS       Z7, Z2, Z4
 	VSUBPS       Z1, Z3, Z3
 	VMULPS       Z2, Z3, Z3
@@ -1494,27 +1448,26 @@ each35:
 	VCMPPS       $0x1e, Z2, Z3, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z2
 	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(CX), Z2
+	VMOVUPS      6720(CX), Z2
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
+	VMOVUPS      Z2, 6720(CX)
 	VDIVPS       Z7, Z0, Z2
 	VBROADCASTSS constants<>+16(SB), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
+	VMOVUPS      Z2, 7168(CX)
+	VMOVUPS      Z3, 6976(CX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	XORQ         DI, DI
 
-each36:
+each32:
 	VMOVUPS     (CX)(DI*1), Z6
 	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4224(CX)(DI*1)
 	VMULPS      Z7, Z2, Z7
 	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
+	VPMAXSD     Z5, Z7, Z7
+	VPMINSD     Z0, Z7, Z7
 	VMULPS      Z3, Z7, Z7
 	VADDPS      Z1, Z7, Z7
 	VSUBPS      Z6, Z7, Z7
@@ -1523,11 +1476,10 @@ each36:
 	VADDPS      Z7, Z4, Z4
 	VMOVUPS     64(CX)(DI*1), Z6
 	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4288(CX)(DI*1)
 	VMULPS      Z7, Z2, Z7
 	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
+	VPMAXSD     Z5, Z7, Z7
+	VPMINSD     Z0, Z7, Z7
 	VMULPS      Z3, Z7, Z7
 	VADDPS      Z1, Z7, Z7
 	VSUBPS      Z6, Z7, Z7
@@ -1536,201 +1488,229 @@ each36:
 	VADDPS      Z7, Z4, Z4
 	ADDQ        $+128, DI
 	CMPQ        DI, SI
-	JNE         each36
-	VMOVUPS     Z4, 9024(CX)
+	JNE         each32
+	VMOVUPS     Z4, 6912(CX)
 	LEAQ        8(DX), DI
 
-loop37:
+loop33:
 	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each34:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, SI
+	JNE          each34
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none35
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none35:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (DI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each36:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, SI
+	JNE          each36
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none37
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none37:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
 each38:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each38
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
-	KORTESTW     K1, K1
-	JZ           none39
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
-
-none39:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
-
-each40:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each40
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
-	KORTESTW     K1, K1
-	JZ           none41
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
-
-none41:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
-
-each42:
-	VMOVUPS      6336(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(AX)(R8*1), Z4, Z4
@@ -1739,104 +1719,81 @@ each42:
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
-	JNE          each42
-	VMOVUPS      9024(AX), Z4
+	JNE          each38
+	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none43
-	VMOVUPS      9024(AX), Z4
+	JZ           none39
+	VMOVUPS      6912(AX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
-each44:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each44
-
-none43:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
+none39:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each45:
-	VMOVUPS      6336(CX)(R8*1), Z4
+each40:
+	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(CX)(R8*1), Z4, Z4
@@ -1845,107 +1802,84 @@ each45:
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
 	CMPQ         R8, SI
-	JNE          each45
-	VMOVUPS      9024(CX), Z4
+	JNE          each40
+	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none46
-	VMOVUPS      9024(CX), Z4
+	JZ           none41
+	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
 
-each47:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each47
-
-none46:
+none41:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop37
-	VMOVUPS      8768(AX), Z0
+	JNZ          loop33
+	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
+	VMOVUPS      7040(AX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
+	VMOVUPS      7040(CX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
+	VMOVUPS      Z0, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -1960,12 +1894,12 @@ TEXT ·proportionalAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop48:
+loop42:
 	VMOVUPS      (AX)(BX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop48
+	JNZ          loop42
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -1976,7 +1910,7 @@ loop48:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop49:
+loop43:
 	VMULPS       (AX)(BX*1), Z2, Z1
 	VBROADCASTSS constants<>+32(SB), Z3
 	VADDPS       Z3, Z1, Z1
@@ -1985,17 +1919,17 @@ loop49:
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop49
+	JNZ          loop43
 	VBROADCASTSS constants<>+4(SB), Z1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop50:
+loop44:
 	VMOVUPS      (CX)(AX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, AX
 	DECQ         BX
-	JNZ          loop50
+	JNZ          loop44
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -2005,7 +1939,7 @@ loop50:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop51:
+loop45:
 	VMULPS       (CX)(AX*1), Z2, Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	VADDPS       Z1, Z0, Z0
@@ -2014,7 +1948,7 @@ loop51:
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop51
+	JNZ          loop45
 	VZEROUPPER
 	RET
 
@@ -2030,12 +1964,12 @@ TEXT ·positiveAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop52:
+loop46:
 	VMOVUPS      (AX)(BX*1), Z3
 	VMAXPS       Z2, Z3, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop52
+	JNZ          loop46
 	VDIVPS       Z2, Z0, Z4
 	VBROADCASTSS constants<>+4(SB), Z6
 	VMOVAPS      Z4, Z3
@@ -2044,7 +1978,7 @@ loop52:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop53:
+loop47:
 	VMOVUPS      (AX)(BX*1), Z7
 	VMULPS       Z7, Z3, Z8
 	VBROADCASTSS constants<>+32(SB), Z9
@@ -2059,10 +1993,196 @@ loop53:
 	VADDPS       Z7, Z6, Z6
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop53
+	JNZ          loop47
 	VMOVAPS      Z6, Z3
 	VBROADCASTSS constants<>+4(SB), Z7
 	VBROADCASTSS constants<>+40(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop48:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop48
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+52(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop49:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop49
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+56(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop50:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop50
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+60(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop51:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop51
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+64(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop52:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop52
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+68(SB), Z5
+	VADDPS       Z5, Z0, Z5
+	VDIVPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop53:
+	VMOVUPS      (AX)(BX*1), Z8
+	VMULPS       Z8, Z5, Z9
+	VBROADCASTSS constants<>+32(SB), Z10
+	VADDPS       Z10, Z9, Z9
+	VBROADCASTSS constants<>+44(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPSUBD       Z10, Z9, Z9
+	VPMINSD      Z1, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VSUBPS       Z9, Z8, Z9
+	VMULPS       1024(AX)(BX*1), Z9, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop53
+	VCMPPS       $0x11, Z3, Z7, K1
+	VBLENDMPS    Z7, Z3, K1, Z3
+	VBLENDMPS    Z5, Z4, K1, Z4
+	VBROADCASTSS constants<>+4(SB), Z7
+	VBROADCASTSS constants<>+72(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2093,7 +2213,7 @@ loop54:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+52(SB), Z5
+	VBROADCASTSS constants<>+76(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2123,198 +2243,12 @@ loop55:
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+56(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop56:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop56
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+60(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop57:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop57
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+64(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop58:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop58
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+68(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop59:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop59
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+72(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop60:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop60
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
-	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+76(SB), Z5
-	VADDPS       Z5, Z0, Z5
-	VDIVPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+16(SB), Z6
-	VDIVPS       Z5, Z6, Z6
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop61:
-	VMOVUPS      (AX)(BX*1), Z8
-	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
-	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
-	VBROADCASTSS constants<>+48(SB), Z10
-	VPSUBD       Z10, Z9, Z9
-	VPMINSD      Z1, Z9, Z9
-	VCVTDQ2PS    Z9, Z9
-	VMULPS       Z6, Z9, Z9
-	VSUBPS       Z9, Z8, Z9
-	VMULPS       1024(AX)(BX*1), Z9, Z8
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z7, Z7
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop61
-	VCMPPS       $0x11, Z3, Z7, K1
-	VBLENDMPS    Z7, Z3, K1, Z3
-	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z5
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop62:
+loop56:
 	VMOVUPS      (AX)(BX*1), Z6
 	VMOVUPS      1024(AX)(BX*1), Z7
 	VMULPS       Z6, Z4, Z8
@@ -2337,18 +2271,18 @@ loop62:
 	VADDPS       Z7, Z5, Z5
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop62
+	JNZ          loop56
 	VMOVUPS      Z2, 3072(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop63:
+loop57:
 	VMOVUPS      (CX)(BX*1), Z4
 	VMAXPS       Z2, Z4, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop63
+	JNZ          loop57
 	VDIVPS       Z2, Z0, Z6
 	VBROADCASTSS constants<>+4(SB), Z8
 	VMOVAPS      Z6, Z4
@@ -2357,7 +2291,7 @@ loop63:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop64:
+loop58:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z4, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2372,10 +2306,196 @@ loop64:
 	VADDPS       Z9, Z8, Z8
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop64
+	JNZ          loop58
 	VMOVAPS      Z8, Z4
 	VBROADCASTSS constants<>+4(SB), Z9
 	VBROADCASTSS constants<>+40(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop59:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop59
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+52(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop60:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop60
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+56(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop61:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop61
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+60(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop62:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop62
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+64(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop63:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop63
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+68(SB), Z7
+	VADDPS       Z7, Z0, Z7
+	VDIVPS       Z2, Z7, Z7
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z7, Z8, Z8
+	XORQ         BX, BX
+	MOVQ         DX, SI
+
+loop64:
+	VMOVUPS      (CX)(BX*1), Z10
+	VMULPS       Z10, Z7, Z11
+	VBROADCASTSS constants<>+32(SB), Z12
+	VADDPS       Z12, Z11, Z11
+	VBROADCASTSS constants<>+44(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+48(SB), Z12
+	VPSUBD       Z12, Z11, Z11
+	VPMINSD      Z1, Z11, Z11
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z8, Z11, Z11
+	VSUBPS       Z11, Z10, Z11
+	VMULPS       1024(CX)(BX*1), Z11, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         $+64, BX
+	DECQ         SI
+	JNZ          loop64
+	VCMPPS       $0x11, Z4, Z9, K1
+	VBLENDMPS    Z9, Z4, K1, Z4
+	VBLENDMPS    Z7, Z6, K1, Z6
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBROADCASTSS constants<>+72(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -2405,192 +2525,6 @@ loop65:
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+52(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop66:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop66
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+56(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop67:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop67
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+60(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop68:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop68
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+64(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop69:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop69
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+68(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop70:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop70
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+72(SB), Z7
-	VADDPS       Z7, Z0, Z7
-	VDIVPS       Z2, Z7, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VDIVPS       Z7, Z8, Z8
-	XORQ         BX, BX
-	MOVQ         DX, SI
-
-loop71:
-	VMOVUPS      (CX)(BX*1), Z10
-	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
-	VBROADCASTSS constants<>+48(SB), Z12
-	VPSUBD       Z12, Z11, Z11
-	VPMINSD      Z1, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VMULPS       Z8, Z11, Z11
-	VSUBPS       Z11, Z10, Z11
-	VMULPS       1024(CX)(BX*1), Z11, Z10
-	VMULPS       Z11, Z10, Z10
-	VADDPS       Z10, Z9, Z9
-	ADDQ         $+64, BX
-	DECQ         SI
-	JNZ          loop71
-	VCMPPS       $0x11, Z4, Z9, K1
-	VBLENDMPS    Z9, Z4, K1, Z4
-	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z7
 	VBROADCASTSS constants<>+76(SB), Z8
 	VADDPS       Z8, Z0, Z0
@@ -2600,7 +2534,7 @@ loop71:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop72:
+loop66:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z0, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2618,7 +2552,7 @@ loop72:
 	VADDPS       Z9, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop72
+	JNZ          loop66
 	VCMPPS       $0x11, Z4, Z7, K1
 	VBLENDMPS    Z7, Z4, K1, Z4
 	VBLENDMPS    Z0, Z6, K1, Z6
@@ -2627,7 +2561,7 @@ loop72:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop73:
+loop67:
 	VMOVUPS      (CX)(BX*1), Z7
 	VMOVUPS      1024(CX)(BX*1), Z8
 	VMULPS       Z7, Z6, Z9
@@ -2650,16 +2584,16 @@ loop73:
 	VADDPS       Z8, Z4, Z4
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop73
+	JNZ          loop67
 	VMOVUPS      Z2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop75:
+loop69:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop76:
+loop70:
 	VMOVUPS      (AX)(SI*1), Z2
 	VMOVUPS      1024(AX)(SI*1), Z6
 	VMOVUPS      2048(AX)(SI*1), Z7
@@ -2748,13 +2682,13 @@ loop76:
 	ORL          R9, R8
 	ADDQ         $+64, SI
 	DECQ         DI
-	JNZ          loop76
+	JNZ          loop70
 	TESTL        R8, R8
-	JZ           done74
+	JZ           done68
 	DECQ         BX
-	JNZ          loop75
+	JNZ          loop69
 
-done74:
+done68:
 	VDIVPS       Z5, Z3, Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VCMPPS       $0x1e, Z2, Z5, K1
@@ -2769,14 +2703,14 @@ done74:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop77:
+loop71:
 	VMOVUPS      2048(AX)(BX*1), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VBLENDMPS    Z2, Z1, K1, Z1
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop77
+	JNZ          loop71
 	VDIVPS       Z4, Z0, Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VCMPPS       $0x1e, Z1, Z4, K1
@@ -2790,14 +2724,14 @@ loop77:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop78:
+loop72:
 	VMOVUPS      2048(CX)(AX*1), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop78
+	JNZ          loop72
 	VZEROUPPER
 	RET
 
@@ -3451,13 +3385,13 @@ TEXT ·spansAVX512(SB), NOSPLIT, $0-20
 	VMOVUPS      (AX), Z2
 	MOVQ         AX, DX
 
-loop79:
+loop73:
 	VMOVUPS      (DX), Z3
 	VMINPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
 	ADDQ         $+64, DX
 	DECQ         CX
-	JNZ          loop79
+	JNZ          loop73
 	VSUBPS       Z1, Z2, Z2
 	VDIVPS       Z0, Z2, Z2
 	VBROADCASTSS constants<>+0(SB), Z0
@@ -3469,10 +3403,10 @@ loop79:
 	VCMPPS       $0x11, Z3, Z2, K1, K1
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBLENDMPS    Z0, Z3, K1, Z0
-	VMOVUPS      Z2, 9088(AX)
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      Z1, 9216(AX)
+	VMOVUPS      Z2, 6976(AX)
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      Z1, 7104(AX)
 	VZEROUPPER
 	RET
 
@@ -3487,7 +3421,7 @@ TEXT ·blocksQ4_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop80:
+loop74:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3527,7 +3461,7 @@ loop80:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop80
+	JNZ          loop74
 	VZEROUPPER
 	RET
 
@@ -3542,7 +3476,7 @@ TEXT ·blocksQ5_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop81:
+loop75:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3594,7 +3528,7 @@ loop81:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop81
+	JNZ          loop75
 	VZEROUPPER
 	RET
 
@@ -3609,7 +3543,7 @@ TEXT ·searchedQ4_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop82:
+loop76:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3655,7 +3589,7 @@ loop82:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop82
+	JNZ          loop76
 	VZEROUPPER
 	RET
 
@@ -3670,7 +3604,7 @@ TEXT ·searchedQ5_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop83:
+loop77:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3728,15 +3662,15 @@ loop83:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop83
+	JNZ          loop77
 	VZEROUPPER
 	RET
 
 // func searchMeanAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
@@ -3746,7 +3680,7 @@ TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-32
 	VXORPS       Y2, Y2, Y2
 	XORQ         DI, DI
 
-each84:
+each78:
 	VMOVUPS      (AX)(DI*1), Y3
 	VMULPS       Y3, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -3761,7 +3695,7 @@ each84:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each84
+	JNE          each78
 	VBROADCASTSS constants<>+8(SB), Y3
 	VMULPS       Y3, Y2, Y2
 	VSQRTPS      Y2, Y2
@@ -3771,7 +3705,7 @@ each84:
 	VMOVUPS      (AX), Y6
 	XORQ         DI, DI
 
-each85:
+each79:
 	VMOVUPS      (AX)(DI*1), Y7
 	VANDPS       Y7, Y1, Y8
 	VADDPS       Y8, Y2, Y8
@@ -3792,7 +3726,7 @@ each85:
 	VMAXPS       Y6, Y7, Y6
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each85
+	JNE          each79
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y5, Y1, Y1
 	VCMPPS       $0x00, Y1, Y6, Y7
@@ -3802,20 +3736,20 @@ each85:
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(AX)
-	VMOVUPS      Y3, 8512(AX)
-	VMOVUPS      Y4, 8576(AX)
-	VMOVUPS      Y5, 8640(AX)
-	VMOVUPS      Y6, 8704(AX)
-	VMOVUPS      Y2, 8896(AX)
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      Y1, 9216(AX)
+	VMOVUPS      Y7, 6656(AX)
+	VMOVUPS      Y3, 6400(AX)
+	VMOVUPS      Y4, 6464(AX)
+	VMOVUPS      Y5, 6528(AX)
+	VMOVUPS      Y6, 6592(AX)
+	VMOVUPS      Y2, 6784(AX)
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      Y1, 7104(AX)
 	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 8832(AX)
+	VMOVUPS      Y3, 6720(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
@@ -3827,27 +3761,26 @@ each85:
 	VBROADCASTSS constants<>+28(SB), Y3
 	VCMPPS       $0x11, Y3, Y5, Y3
 	VANDPS       Y4, Y3, Y3
-	VMOVUPS      8832(AX), Y4
+	VMOVUPS      6720(AX), Y4
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
-	VMOVUPS      Y4, 8832(AX)
+	VMOVUPS      Y4, 6720(AX)
 	VDIVPS       Y2, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VMOVUPS      Y2, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each86:
+each80:
 	VMOVUPS      (AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4224(AX)(DI*1)
 	VMULPS       Y7, Y2, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y0, Y7, Y7
 	VMULPS       Y3, Y7, Y7
 	VADDPS       Y1, Y7, Y7
 	VSUBPS       Y6, Y7, Y7
@@ -3856,11 +3789,10 @@ each86:
 	VADDPS       Y7, Y4, Y4
 	VMOVUPS      32(AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4256(AX)(DI*1)
 	VMULPS       Y7, Y2, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y0, Y7, Y7
 	VMULPS       Y3, Y7, Y7
 	VADDPS       Y1, Y7, Y7
 	VSUBPS       Y6, Y7, Y7
@@ -3869,13 +3801,13 @@ each86:
 	VADDPS       Y7, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each86
-	VMOVUPS      Y4, 9024(AX)
+	JNE          each80
+	VMOVUPS      Y4, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
 	VXORPS       Y2, Y2, Y2
 	XORQ         DI, DI
 
-each87:
+each81:
 	VMOVUPS      (CX)(DI*1), Y3
 	VMULPS       Y3, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -3890,7 +3822,7 @@ each87:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $+128, DI
 	CMPQ         DI, SI
-	JNE          each87
+	JNE          each81
 	VBROADCASTSS constants<>+8(SB), Y3
 	VMULPS       Y3, Y2, Y2
 	VSQRTPS      Y2, Y2
@@ -3900,7 +3832,7 @@ each87:
 	VMOVUPS      (CX), Y6
 	XORQ         DI, DI
 
-each88:
+each82:
 	VMOVUPS      (CX)(DI*1), Y7
 	VANDPS       Y7, Y1, Y8
 	VADDPS       Y8, Y2, Y8
@@ -3921,7 +3853,7 @@ each88:
 	VMAXPS       Y6, Y7, Y6
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each88
+	JNE          each82
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y5, Y1, Y1
 	VCMPPS       $0x00, Y1, Y6, Y7
@@ -3931,20 +3863,20 @@ each88:
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(CX)
-	VMOVUPS      Y3, 8512(CX)
-	VMOVUPS      Y4, 8576(CX)
-	VMOVUPS      Y5, 8640(CX)
-	VMOVUPS      Y6, 8704(CX)
-	VMOVUPS      Y2, 8896(CX)
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      Y1, 9216(CX)
+	VMOVUPS      Y7, 6656(CX)
+	VMOVUPS      Y3, 6400(CX)
+	VMOVUPS      Y4, 6464(CX)
+	VMOVUPS      Y5, 6528(CX)
+	VMOVUPS      Y6, 6592(CX)
+	VMOVUPS      Y2, 6784(CX)
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      Y1, 7104(CX)
 	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 8832(CX)
+	VMOVUPS      Y3, 6720(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
@@ -3956,27 +3888,26 @@ each88:
 	VBROADCASTSS constants<>+28(SB), Y3
 	VCMPPS       $0x11, Y3, Y5, Y3
 	VANDPS       Y4, Y3, Y3
-	VMOVUPS      8832(CX), Y4
+	VMOVUPS      6720(CX), Y4
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
-	VMOVUPS      Y4, 8832(CX)
+	VMOVUPS      Y4, 6720(CX)
 	VDIVPS       Y2, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
+	VMOVUPS      Y2, 7168(CX)
+	VMOVUPS      Y3, 6976(CX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each89:
+each83:
 	VMOVUPS  (CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4224(CX)(DI*1)
 	VMULPS   Y7, Y2, Y7
 	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
+	VPMAXSD  Y5, Y7, Y7
+	VPMINSD  Y0, Y7, Y7
 	VMULPS   Y3, Y7, Y7
 	VADDPS   Y1, Y7, Y7
 	VSUBPS   Y6, Y7, Y7
@@ -3985,11 +3916,10 @@ each89:
 	VADDPS   Y7, Y4, Y4
 	VMOVUPS  32(CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4256(CX)(DI*1)
 	VMULPS   Y7, Y2, Y7
 	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
+	VPMAXSD  Y5, Y7, Y7
+	VPMINSD  Y0, Y7, Y7
 	VMULPS   Y3, Y7, Y7
 	VADDPS   Y1, Y7, Y7
 	VSUBPS   Y6, Y7, Y7
@@ -3998,201 +3928,229 @@ each89:
 	VADDPS   Y7, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each89
-	VMOVUPS  Y4, 9024(CX)
+	JNE      each83
+	VMOVUPS  Y4, 6912(CX)
 	LEAQ     8(DX), DI
 
-loop90:
+loop84:
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each91:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each85:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each91
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each85
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none86
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none92
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none92:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none86:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each93:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each87:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each93
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each87
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none88
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none94
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none94:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none88:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each95:
-	VMOVUPS      6336(AX)(R8*1), Y4
+each89:
+	VMOVUPS      4224(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(AX)(R8*1), Y4, Y4
@@ -4201,106 +4159,83 @@ each95:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each95
-	VMOVUPS      9024(AX), Y4
+	JNE          each89
+	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none96
-	VMOVUPS      9024(AX), Y5
+	JZ           none90
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y3
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y3
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(AX)
+	VMOVUPS      Y3, 7104(AX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y3
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each97:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each97
-
-none96:
-	VMOVUPS 9344(CX), Y1
-	VMOVUPS 9408(CX), Y2
+none90:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each98:
-	VMOVUPS      6336(CX)(R8*1), Y4
+each91:
+	VMOVUPS      4224(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(CX)(R8*1), Y4, Y4
@@ -4309,115 +4244,92 @@ each98:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each98
-	VMOVUPS      9024(CX), Y4
+	JNE          each91
+	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none99
-	VMOVUPS      9024(CX), Y5
+	JZ           none92
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y3
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y3
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(CX)
+	VMOVUPS      Y3, 7104(CX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y3
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
 
-each100:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each100
-
-none99:
+none92:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop90
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+	JNZ          loop84
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
 // func searchMagnitudeAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
@@ -4430,7 +4342,7 @@ TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      (AX), Y5
 	XORQ         DI, DI
 
-each101:
+each93:
 	VMOVUPS      (AX)(DI*1), Y6
 	VANDPS       Y6, Y1, Y7
 	VMOVUPS      Y7, 2112(AX)(DI*1)
@@ -4449,7 +4361,7 @@ each101:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each101
+	JNE          each93
 	VXORPS       Y6, Y6, Y6
 	VMINPS       Y4, Y6, Y6
 	VCMPPS       $0x00, Y6, Y5, Y8
@@ -4459,20 +4371,20 @@ each101:
 	VBROADCASTSS constants<>+20(SB), Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 8768(AX)
-	VMOVUPS      Y2, 8512(AX)
-	VMOVUPS      Y3, 8576(AX)
-	VMOVUPS      Y4, 8640(AX)
-	VMOVUPS      Y5, 8704(AX)
-	VMOVUPS      Y7, 8896(AX)
-	VMOVUPS      Y6, 8960(AX)
-	VMOVUPS      Y6, 9152(AX)
-	VMOVUPS      Y6, 9216(AX)
+	VMOVUPS      Y8, 6656(AX)
+	VMOVUPS      Y2, 6400(AX)
+	VMOVUPS      Y3, 6464(AX)
+	VMOVUPS      Y4, 6528(AX)
+	VMOVUPS      Y5, 6592(AX)
+	VMOVUPS      Y7, 6784(AX)
+	VMOVUPS      Y6, 6848(AX)
+	VMOVUPS      Y6, 7040(AX)
+	VMOVUPS      Y6, 7104(AX)
 	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(AX)
+	VMOVUPS      Y2, 6720(AX)
 	VBROADCASTSS 4(DX), Y2
 	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      8640(AX), Y3
+	VMOVUPS      6528(AX), Y3
 	VMULPS       Y7, Y2, Y4
 	VSUBPS       Y6, Y3, Y3
 	VMULPS       Y2, Y3, Y3
@@ -4484,27 +4396,26 @@ each101:
 	VBROADCASTSS constants<>+28(SB), Y2
 	VCMPPS       $0x11, Y2, Y4, Y2
 	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
+	VMOVUPS      6720(AX), Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
+	VMOVUPS      Y3, 6720(AX)
 	VDIVPS       Y7, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VMOVUPS      Y2, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each102:
+each94:
 	VMOVUPS      (AX)(DI*1), Y7
 	VSUBPS       Y6, Y7, Y8
-	VMAXPS       Y5, Y8, Y8
-	VMOVUPS      Y8, 4224(AX)(DI*1)
 	VMULPS       Y8, Y2, Y8
 	VROUNDPS     $0x08, Y8, Y8
-	VMINPS       Y0, Y8, Y8
+	VPMAXSD      Y5, Y8, Y8
+	VPMINSD      Y0, Y8, Y8
 	VMULPS       Y3, Y8, Y8
 	VADDPS       Y6, Y8, Y8
 	VSUBPS       Y7, Y8, Y8
@@ -4513,11 +4424,10 @@ each102:
 	VADDPS       Y8, Y4, Y4
 	VMOVUPS      32(AX)(DI*1), Y7
 	VSUBPS       Y6, Y7, Y8
-	VMAXPS       Y5, Y8, Y8
-	VMOVUPS      Y8, 4256(AX)(DI*1)
 	VMULPS       Y8, Y2, Y8
 	VROUNDPS     $0x08, Y8, Y8
-	VMINPS       Y0, Y8, Y8
+	VPMAXSD      Y5, Y8, Y8
+	VPMINSD      Y0, Y8, Y8
 	VMULPS       Y3, Y8, Y8
 	VADDPS       Y6, Y8, Y8
 	VSUBPS       Y7, Y8, Y8
@@ -4526,8 +4436,8 @@ each102:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each102
-	VMOVUPS      Y4, 9024(AX)
+	JNE          each94
+	VMOVUPS      Y4, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VBROADCASTSS constants<>+12(SB), Y3
@@ -4535,7 +4445,7 @@ each102:
 	VMOVUPS      (CX), Y5
 	XORQ         DI, DI
 
-each103:
+each95:
 	VMOVUPS      (CX)(DI*1), Y6
 	VANDPS       Y6, Y1, Y7
 	VMOVUPS      Y7, 2112(CX)(DI*1)
@@ -4554,7 +4464,7 @@ each103:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each103
+	JNE          each95
 	VXORPS       Y6, Y6, Y6
 	VMINPS       Y4, Y6, Y6
 	VCMPPS       $0x00, Y6, Y5, Y8
@@ -4564,20 +4474,20 @@ each103:
 	VBROADCASTSS constants<>+20(SB), Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 8768(CX)
-	VMOVUPS      Y2, 8512(CX)
-	VMOVUPS      Y3, 8576(CX)
-	VMOVUPS      Y4, 8640(CX)
-	VMOVUPS      Y5, 8704(CX)
-	VMOVUPS      Y7, 8896(CX)
-	VMOVUPS      Y6, 8960(CX)
-	VMOVUPS      Y6, 9152(CX)
-	VMOVUPS      Y6, 9216(CX)
+	VMOVUPS      Y8, 6656(CX)
+	VMOVUPS      Y2, 6400(CX)
+	VMOVUPS      Y3, 6464(CX)
+	VMOVUPS      Y4, 6528(CX)
+	VMOVUPS      Y5, 6592(CX)
+	VMOVUPS      Y7, 6784(CX)
+	VMOVUPS      Y6, 6848(CX)
+	VMOVUPS      Y6, 7040(CX)
+	VMOVUPS      Y6, 7104(CX)
 	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(CX)
+	VMOVUPS      Y2, 6720(CX)
 	VBROADCASTSS 4(DX), Y2
 	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      8640(CX), Y3
+	VMOVUPS      6528(CX), Y3
 	VMULPS       Y7, Y2, Y4
 	VSUBPS       Y6, Y3, Y3
 	VMULPS       Y2, Y3, Y3
@@ -4589,27 +4499,26 @@ each103:
 	VBROADCASTSS constants<>+28(SB), Y2
 	VCMPPS       $0x11, Y2, Y4, Y2
 	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
+	VMOVUPS      6720(CX), Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
+	VMOVUPS      Y3, 6720(CX)
 	VDIVPS       Y7, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
+	VMOVUPS      Y2, 7168(CX)
+	VMOVUPS      Y3, 6976(CX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each104:
+each96:
 	VMOVUPS  (CX)(DI*1), Y7
 	VSUBPS   Y6, Y7, Y8
-	VMAXPS   Y5, Y8, Y8
-	VMOVUPS  Y8, 4224(CX)(DI*1)
 	VMULPS   Y8, Y2, Y8
 	VROUNDPS $0x08, Y8, Y8
-	VMINPS   Y0, Y8, Y8
+	VPMAXSD  Y5, Y8, Y8
+	VPMINSD  Y0, Y8, Y8
 	VMULPS   Y3, Y8, Y8
 	VADDPS   Y6, Y8, Y8
 	VSUBPS   Y7, Y8, Y8
@@ -4618,11 +4527,10 @@ each104:
 	VADDPS   Y8, Y4, Y4
 	VMOVUPS  32(CX)(DI*1), Y7
 	VSUBPS   Y6, Y7, Y8
-	VMAXPS   Y5, Y8, Y8
-	VMOVUPS  Y8, 4256(CX)(DI*1)
 	VMULPS   Y8, Y2, Y8
 	VROUNDPS $0x08, Y8, Y8
-	VMINPS   Y0, Y8, Y8
+	VPMAXSD  Y5, Y8, Y8
+	VPMINSD  Y0, Y8, Y8
 	VMULPS   Y3, Y8, Y8
 	VADDPS   Y6, Y8, Y8
 	VSUBPS   Y7, Y8, Y8
@@ -4631,202 +4539,230 @@ each104:
 	VADDPS   Y8, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each104
-	VMOVUPS  Y4, 9024(CX)
+	JNE      each96
+	VMOVUPS  Y4, 6912(CX)
 	LEAQ     8(DX), DI
 
-loop105:
+loop97:
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each106:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each98:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each106
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each98
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none99
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none107
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none107:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none99:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each108:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each100:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each108
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each100
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none101
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none109
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none109:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none101:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each110:
-	VMOVUPS      6336(AX)(R8*1), Y5
+each102:
+	VMOVUPS      4224(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       (AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2112(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6368(AX)(R8*1), Y5
+	VMOVUPS      4256(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       32(AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2144(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6400(AX)(R8*1), Y5
+	VMOVUPS      4288(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       64(AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2176(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6432(AX)(R8*1), Y5
+	VMOVUPS      4320(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       96(AX)(R8*1), Y5, Y5
@@ -4835,107 +4771,84 @@ each110:
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each110
-	VMOVUPS      9024(AX), Y3
+	JNE          each102
+	VMOVUPS      6912(AX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none111
-	VMOVUPS      9024(AX), Y5
+	JZ           none103
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y4
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y4, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y4
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y4
+	VMOVUPS      Y4, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9216(AX)
+	VMOVUPS      Y4, 7104(AX)
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y4
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y4
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each112:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each112
-
-none111:
-	VMOVUPS      9344(CX), Y1
-	VMOVUPS      9408(CX), Y2
+none103:
+	VMOVUPS      7232(CX), Y1
+	VMOVUPS      7296(CX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each113:
-	VMOVUPS      6336(CX)(R8*1), Y5
+each104:
+	VMOVUPS      4224(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       (CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2112(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6368(CX)(R8*1), Y5
+	VMOVUPS      4256(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       32(CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2144(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6400(CX)(R8*1), Y5
+	VMOVUPS      4288(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       64(CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2176(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6432(CX)(R8*1), Y5
+	VMOVUPS      4320(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       96(CX)(R8*1), Y5, Y5
@@ -4944,129 +4857,106 @@ each113:
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each113
-	VMOVUPS      9024(CX), Y3
+	JNE          each104
+	VMOVUPS      6912(CX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none114
-	VMOVUPS      9024(CX), Y5
+	JZ           none105
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y4
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y4, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y4
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y4
+	VMOVUPS      Y4, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9216(CX)
+	VMOVUPS      Y4, 7104(CX)
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y4
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y4
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
 
-each115:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each115
-
-none114:
+none105:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop105
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+	JNZ          loop97
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
 // func searchImportanceAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
 	MOVQ         candidates+16(FP), BX
 	MOVQ         count+24(FP), SI
 	SHLQ         $0x05, SI
 	VBROADCASTSS (DX), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      8448(AX), Y1
+	VMOVUPS      6336(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VBROADCASTSS constants<>+12(SB), Y3
 	VMOVUPS      (AX), Y4
 	VMOVUPS      (AX), Y5
 	XORQ         DI, DI
 
-each116:
+each106:
 	VMOVUPS      (AX)(DI*1), Y6
 	VMULPS       Y6, Y6, Y7
 	VADDPS       Y7, Y1, Y7
@@ -5091,7 +4981,7 @@ each116:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each116
+	JNE          each106
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y4, Y1, Y1
 	VCMPPS       $0x00, Y1, Y5, Y7
@@ -5101,20 +4991,20 @@ each116:
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(AX)
-	VMOVUPS      Y2, 8512(AX)
-	VMOVUPS      Y3, 8576(AX)
-	VMOVUPS      Y4, 8640(AX)
-	VMOVUPS      Y5, 8704(AX)
-	VMOVUPS      Y6, 8896(AX)
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      Y1, 9216(AX)
+	VMOVUPS      Y7, 6656(AX)
+	VMOVUPS      Y2, 6400(AX)
+	VMOVUPS      Y3, 6464(AX)
+	VMOVUPS      Y4, 6528(AX)
+	VMOVUPS      Y5, 6592(AX)
+	VMOVUPS      Y6, 6784(AX)
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      Y1, 7104(AX)
 	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(AX)
+	VMOVUPS      Y2, 6720(AX)
 	VBROADCASTSS 4(DX), Y2
 	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      8640(AX), Y3
+	VMOVUPS      6528(AX), Y3
 	VMULPS       Y6, Y2, Y4
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y2, Y3, Y3
@@ -5126,27 +5016,26 @@ each116:
 	VBROADCASTSS constants<>+28(SB), Y2
 	VCMPPS       $0x11, Y2, Y4, Y2
 	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
+	VMOVUPS      6720(AX), Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
+	VMOVUPS      Y3, 6720(AX)
 	VDIVPS       Y6, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VMOVUPS      Y2, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each117:
+each107:
 	VMOVUPS      (AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4224(AX)(DI*1)
 	VMULPS       Y7, Y2, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y0, Y7, Y7
 	VMULPS       Y3, Y7, Y7
 	VADDPS       Y1, Y7, Y7
 	VSUBPS       Y6, Y7, Y7
@@ -5155,11 +5044,10 @@ each117:
 	VADDPS       Y7, Y4, Y4
 	VMOVUPS      32(AX)(DI*1), Y6
 	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4256(AX)(DI*1)
 	VMULPS       Y7, Y2, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y0, Y7, Y7
 	VMULPS       Y3, Y7, Y7
 	VADDPS       Y1, Y7, Y7
 	VSUBPS       Y6, Y7, Y7
@@ -5168,17 +5056,17 @@ each117:
 	VADDPS       Y7, Y4, Y4
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each117
-	VMOVUPS      Y4, 9024(AX)
+	JNE          each107
+	VMOVUPS      Y4, 6912(AX)
 	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      8448(CX), Y1
+	VMOVUPS      6336(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VBROADCASTSS constants<>+12(SB), Y3
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (CX), Y5
 	XORQ         DI, DI
 
-each118:
+each108:
 	VMOVUPS      (CX)(DI*1), Y6
 	VMULPS       Y6, Y6, Y7
 	VADDPS       Y7, Y1, Y7
@@ -5203,7 +5091,7 @@ each118:
 	VMAXPS       Y5, Y6, Y5
 	ADDQ         $+64, DI
 	CMPQ         DI, SI
-	JNE          each118
+	JNE          each108
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y4, Y1, Y1
 	VCMPPS       $0x00, Y1, Y5, Y7
@@ -5213,20 +5101,20 @@ each118:
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(CX)
-	VMOVUPS      Y2, 8512(CX)
-	VMOVUPS      Y3, 8576(CX)
-	VMOVUPS      Y4, 8640(CX)
-	VMOVUPS      Y5, 8704(CX)
-	VMOVUPS      Y6, 8896(CX)
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      Y1, 9216(CX)
+	VMOVUPS      Y7, 6656(CX)
+	VMOVUPS      Y2, 6400(CX)
+	VMOVUPS      Y3, 6464(CX)
+	VMOVUPS      Y4, 6528(CX)
+	VMOVUPS      Y5, 6592(CX)
+	VMOVUPS      Y6, 6784(CX)
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      Y1, 7104(CX)
 	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(CX)
+	VMOVUPS      Y2, 6720(CX)
 	VBROADCASTSS 4(DX), Y2
 	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      8640(CX), Y3
+	VMOVUPS      6528(CX), Y3
 	VMULPS       Y6, Y2, Y4
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y2, Y3, Y3
@@ -5238,27 +5126,26 @@ each118:
 	VBROADCASTSS constants<>+28(SB), Y2
 	VCMPPS       $0x11, Y2, Y4, Y2
 	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
+	VMOVUPS      6720(CX), Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
+	VMOVUPS      Y3, 6720(CX)
 	VDIVPS       Y6, Y0, Y2
 	VBROADCASTSS constants<>+16(SB), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
+	VMOVUPS      Y2, 7168(CX)
+	VMOVUPS      Y3, 6976(CX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	XORQ         DI, DI
 
-each119:
+each109:
 	VMOVUPS  (CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4224(CX)(DI*1)
 	VMULPS   Y7, Y2, Y7
 	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
+	VPMAXSD  Y5, Y7, Y7
+	VPMINSD  Y0, Y7, Y7
 	VMULPS   Y3, Y7, Y7
 	VADDPS   Y1, Y7, Y7
 	VSUBPS   Y6, Y7, Y7
@@ -5267,11 +5154,10 @@ each119:
 	VADDPS   Y7, Y4, Y4
 	VMOVUPS  32(CX)(DI*1), Y6
 	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4256(CX)(DI*1)
 	VMULPS   Y7, Y2, Y7
 	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
+	VPMAXSD  Y5, Y7, Y7
+	VPMINSD  Y0, Y7, Y7
 	VMULPS   Y3, Y7, Y7
 	VADDPS   Y1, Y7, Y7
 	VSUBPS   Y6, Y7, Y7
@@ -5280,201 +5166,229 @@ each119:
 	VADDPS   Y7, Y4, Y4
 	ADDQ     $+64, DI
 	CMPQ     DI, SI
-	JNE      each119
-	VMOVUPS  Y4, 9024(CX)
+	JNE      each109
+	VMOVUPS  Y4, 6912(CX)
 	LEAQ     8(DX), DI
 
-loop120:
+loop110:
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each121:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each111:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each121
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each111
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none112
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none122
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none122:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none112:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
 	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each123:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each113:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
 	CMPQ      R8, SI
-	JNE       each123
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	JNE       each113
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none114
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none124
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none124:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none114:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each125:
-	VMOVUPS      6336(AX)(R8*1), Y4
+each115:
+	VMOVUPS      4224(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(AX)(R8*1), Y4, Y4
@@ -5483,106 +5397,83 @@ each125:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each125
-	VMOVUPS      9024(AX), Y4
+	JNE          each115
+	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none126
-	VMOVUPS      9024(AX), Y5
+	JZ           none116
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y3
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y3
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(AX)
+	VMOVUPS      Y3, 7104(AX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y3
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each127:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each127
-
-none126:
-	VMOVUPS 9344(CX), Y1
-	VMOVUPS 9408(CX), Y2
+none116:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each128:
-	VMOVUPS      6336(CX)(R8*1), Y4
+each117:
+	VMOVUPS      4224(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(CX)(R8*1), Y4, Y4
@@ -5591,107 +5482,84 @@ each128:
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
 	CMPQ         R8, SI
-	JNE          each128
-	VMOVUPS      9024(CX), Y4
+	JNE          each117
+	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none129
-	VMOVUPS      9024(CX), Y5
+	JZ           none118
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y3
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y3
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(CX)
+	VMOVUPS      Y3, 7104(CX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y3
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
 
-each130:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each130
-
-none129:
+none118:
 	ADDQ         $0x04, DI
 	DECQ         BX
-	JNZ          loop120
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+	JNZ          loop110
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -5706,12 +5574,12 @@ TEXT ·proportionalAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop131:
+loop119:
 	VMOVUPS   (AX)(BX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, BX
 	DECQ      SI
-	JNZ       loop131
+	JNZ       loop119
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5722,7 +5590,7 @@ loop131:
 	XORQ      BX, BX
 	MOVQ      DX, SI
 
-loop132:
+loop120:
 	VMULPS       (AX)(BX*1), Y2, Y1
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y1, Y1
@@ -5731,17 +5599,17 @@ loop132:
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop132
+	JNZ          loop120
 	VXORPS       Y1, Y1, Y1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop133:
+loop121:
 	VMOVUPS   (CX)(AX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, AX
 	DECQ      BX
-	JNZ       loop133
+	JNZ       loop121
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5751,7 +5619,7 @@ loop133:
 	VMOVUPS   Y0, 3072(CX)
 	XORQ      AX, AX
 
-loop134:
+loop122:
 	VMULPS       (CX)(AX*1), Y2, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -5760,7 +5628,7 @@ loop134:
 	VMOVUPS      Y0, 2048(CX)(AX*1)
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop134
+	JNZ          loop122
 	VZEROUPPER
 	RET
 
@@ -5776,12 +5644,12 @@ TEXT ·positiveAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop135:
+loop123:
 	VMOVUPS      (AX)(BX*1), Y3
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop135
+	JNZ          loop123
 	VDIVPS       Y2, Y0, Y4
 	VXORPS       Y6, Y6, Y6
 	VMOVAPS      Y4, Y3
@@ -5790,7 +5658,7 @@ loop135:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop136:
+loop124:
 	VMOVUPS      (AX)(BX*1), Y7
 	VMULPS       Y7, Y3, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
@@ -5805,7 +5673,7 @@ loop136:
 	VADDPS       Y7, Y6, Y6
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop136
+	JNZ          loop124
 	VMOVAPS      Y6, Y3
 	VXORPS       Y7, Y7, Y7
 	VBROADCASTSS constants<>+40(SB), Y5
@@ -5816,7 +5684,7 @@ loop136:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop137:
+loop125:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5834,7 +5702,7 @@ loop137:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop137
+	JNZ          loop125
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5847,7 +5715,7 @@ loop137:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop138:
+loop126:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5865,7 +5733,7 @@ loop138:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop138
+	JNZ          loop126
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5878,7 +5746,7 @@ loop138:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop139:
+loop127:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5896,7 +5764,7 @@ loop139:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop139
+	JNZ          loop127
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5909,7 +5777,7 @@ loop139:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop140:
+loop128:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5927,7 +5795,7 @@ loop140:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop140
+	JNZ          loop128
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5940,7 +5808,7 @@ loop140:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop141:
+loop129:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5958,7 +5826,7 @@ loop141:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop141
+	JNZ          loop129
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5971,7 +5839,7 @@ loop141:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop142:
+loop130:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5989,7 +5857,7 @@ loop142:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop142
+	JNZ          loop130
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -6002,7 +5870,7 @@ loop142:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop143:
+loop131:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -6020,7 +5888,7 @@ loop143:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop143
+	JNZ          loop131
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -6033,7 +5901,7 @@ loop143:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop144:
+loop132:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -6051,7 +5919,7 @@ loop144:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop144
+	JNZ          loop132
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -6060,7 +5928,7 @@ loop144:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop145:
+loop133:
 	VMOVUPS      (AX)(BX*1), Y6
 	VMOVUPS      1024(AX)(BX*1), Y7
 	VMULPS       Y6, Y4, Y8
@@ -6083,18 +5951,18 @@ loop145:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop145
+	JNZ          loop133
 	VMOVUPS      Y2, 3072(AX)
 	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop146:
+loop134:
 	VMOVUPS      (CX)(BX*1), Y4
 	VMAXPS       Y2, Y4, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop146
+	JNZ          loop134
 	VDIVPS       Y2, Y0, Y6
 	VXORPS       Y8, Y8, Y8
 	VMOVAPS      Y6, Y4
@@ -6103,7 +5971,7 @@ loop146:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop147:
+loop135:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y4, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -6118,7 +5986,7 @@ loop147:
 	VADDPS       Y9, Y8, Y8
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop147
+	JNZ          loop135
 	VMOVAPS      Y8, Y4
 	VXORPS       Y9, Y9, Y9
 	VBROADCASTSS constants<>+40(SB), Y7
@@ -6129,7 +5997,7 @@ loop147:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop148:
+loop136:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6147,7 +6015,7 @@ loop148:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop148
+	JNZ          loop136
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6160,7 +6028,7 @@ loop148:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop149:
+loop137:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6178,7 +6046,7 @@ loop149:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop149
+	JNZ          loop137
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6191,7 +6059,7 @@ loop149:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop150:
+loop138:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6209,7 +6077,7 @@ loop150:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop150
+	JNZ          loop138
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6222,7 +6090,7 @@ loop150:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop151:
+loop139:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6240,7 +6108,7 @@ loop151:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop151
+	JNZ          loop139
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6253,7 +6121,7 @@ loop151:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop152:
+loop140:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6271,7 +6139,7 @@ loop152:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop152
+	JNZ          loop140
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6284,7 +6152,7 @@ loop152:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop153:
+loop141:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6302,7 +6170,7 @@ loop153:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop153
+	JNZ          loop141
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6315,7 +6183,7 @@ loop153:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop154:
+loop142:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6333,7 +6201,7 @@ loop154:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop154
+	JNZ          loop142
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6346,7 +6214,7 @@ loop154:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop155:
+loop143:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y0, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -6364,7 +6232,7 @@ loop155:
 	VADDPS       Y9, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop155
+	JNZ          loop143
 	VCMPPS       $0x11, Y4, Y7, Y8
 	VBLENDVPS    Y8, Y7, Y4, Y4
 	VBLENDVPS    Y8, Y0, Y6, Y6
@@ -6373,7 +6241,7 @@ loop155:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop156:
+loop144:
 	VMOVUPS      (CX)(BX*1), Y7
 	VMOVUPS      1024(CX)(BX*1), Y8
 	VMULPS       Y7, Y6, Y9
@@ -6396,16 +6264,16 @@ loop156:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop156
+	JNZ          loop144
 	VMOVUPS      Y2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop158:
+loop146:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop159:
+loop147:
 	VMOVUPS      (AX)(SI*1), Y2
 	VMOVUPS      1024(AX)(SI*1), Y6
 	VMOVUPS      2048(AX)(SI*1), Y7
@@ -6500,13 +6368,13 @@ loop159:
 	ORL          R9, R8
 	ADDQ         $+32, SI
 	DECQ         DI
-	JNZ          loop159
+	JNZ          loop147
 	TESTL        R8, R8
-	JZ           done157
+	JZ           done145
 	DECQ         BX
-	JNZ          loop158
+	JNZ          loop146
 
-done157:
+done145:
 	VDIVPS       Y5, Y3, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x1e, Y2, Y5, Y2
@@ -6521,14 +6389,14 @@ done157:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop160:
+loop148:
 	VMOVUPS      2048(AX)(BX*1), Y1
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop160
+	JNZ          loop148
 	VDIVPS       Y4, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VCMPPS       $0x1e, Y1, Y4, Y1
@@ -6542,14 +6410,14 @@ loop160:
 	VMOVUPS      Y0, 3072(CX)
 	XORQ         AX, AX
 
-loop161:
+loop149:
 	VMOVUPS   2048(CX)(AX*1), Y0
 	VXORPS    Y2, Y2, Y2
 	VBLENDVPS Y1, Y2, Y0, Y0
 	VMOVUPS   Y0, 2048(CX)(AX*1)
 	ADDQ      $+32, AX
 	DECQ      DX
-	JNZ       loop161
+	JNZ       loop149
 	VZEROUPPER
 	RET
 
@@ -8343,13 +8211,13 @@ TEXT ·spansAVX2(SB), NOSPLIT, $0-20
 	VMOVUPS      (AX), Y2
 	MOVQ         AX, DX
 
-loop162:
+loop150:
 	VMOVUPS      (DX), Y3
 	VMINPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, DX
 	DECQ         CX
-	JNZ          loop162
+	JNZ          loop150
 	VSUBPS       Y1, Y2, Y2
 	VDIVPS       Y0, Y2, Y2
 	VBROADCASTSS constants<>+0(SB), Y0
@@ -8362,10 +8230,10 @@ loop162:
 	VANDPS       Y4, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y3, Y0, Y4, Y0
-	VMOVUPS      Y2, 9088(AX)
-	VMOVUPS      Y0, 9280(AX)
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      Y1, 9216(AX)
+	VMOVUPS      Y2, 6976(AX)
+	VMOVUPS      Y0, 7168(AX)
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      Y1, 7104(AX)
 	VZEROUPPER
 	RET
 
@@ -8380,7 +8248,7 @@ TEXT ·blocksQ4_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop163:
+loop151:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8445,7 +8313,7 @@ loop163:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop163
+	JNZ          loop151
 	VZEROUPPER
 	RET
 
@@ -8460,7 +8328,7 @@ TEXT ·blocksQ5_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop164:
+loop152:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8545,7 +8413,7 @@ loop164:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop164
+	JNZ          loop152
 	VZEROUPPER
 	RET
 
@@ -8560,7 +8428,7 @@ TEXT ·searchedQ4_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop165:
+loop153:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8645,7 +8513,7 @@ loop165:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop165
+	JNZ          loop153
 	VZEROUPPER
 	RET
 
@@ -8660,7 +8528,7 @@ TEXT ·searchedQ5_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop166:
+loop154:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8765,7 +8633,7 @@ loop166:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop166
+	JNZ          loop154
 	VZEROUPPER
 	RET
 

@@ -40,9 +40,8 @@ const (
 	scaleMinArray = 33 * 64
 	valueX        = 0 * scaleMinArray
 	valueW        = 1 * scaleMinArray
-	valueAbove    = 2 * scaleMinArray // x - low, 0 where that is less
-	valueQ        = 3 * scaleMinArray
-	scaleMinRows  = 4 * scaleMinArray
+	valueQ        = 2 * scaleMinArray
+	scaleMinRows  = 3 * scaleMinArray
 )
 
 const (
@@ -89,7 +88,7 @@ type searcher struct {
 //	quantize with top/(high-low); best = its error with 1/inverse and low
 //	for step in steps:
 //		inverse = step/(high-low)
-//		q[i] = min(round(inverse·max(x[i]-low, 0)), top)
+//		q[i] = min(max(round(inverse·(x[i]-low)), 0), top)
 //		scale, min = least squares of Σ w·q, Σ w·q², Σ w·q·x
 //		if its error < best: keep inverse and low, scale and min; low = min
 //
@@ -230,11 +229,8 @@ func (s *searcher) begin(g Register) {
 	s.each(g, 2, func(at func(int) Mem) {
 		v, q := s.load(at(valueX)), s.register()
 		VSUBPS(low, v, q)
-		VMAXPS(zero, q, q)
-		VMOVUPS(q, at(valueAbove))
 		VMULPS(q, inverse, q)
-		s.round(q)
-		VMINPS(s.top, q, q)
+		s.round(q, zero)
 		s.addError(e, q, scale, low, v, at(valueW), absolute)
 	})
 	VMOVUPS(e, at(g, rowBest))
@@ -254,13 +250,16 @@ func (s *searcher) addError(e, q, scale, min VecVirtual, x, w Op, absolute VecVi
 	VADDPS(q, e, e)
 }
 
-// round rounds to integers, to even in a tie.
-func (s *searcher) round(v VecVirtual) {
+// round rounds to integers, to even in a tie, and limits them. Of the bits of
+// floats, read as integers, negative ones are less than 0 and others in order.
+func (s *searcher) round(v, zero VecVirtual) {
 	if s.wide() {
 		VRNDSCALEPS(Imm(8), v, v)
 	} else {
 		VROUNDPS(Imm(8), v, v)
 	}
+	VPMAXSD(zero, v, v)
+	VPMINSD(s.top, v, v)
 }
 
 // check marks lanes as odd whose candidates may leave the range in which rounding
@@ -284,17 +283,19 @@ func (s *searcher) try(g, step Register) {
 	inverse := s.broadcast(at(step, 0))
 	VDIVPS(at(g, rowSpan), inverse, inverse)
 	VMOVUPS(inverse, at(g, rowTryInverse))
+	low, zero := s.load(at(g, rowNow)), s.zero()
 	l, l2, xl := s.zero(), s.zero(), s.zero()
 	s.each(g, 4, func(at func(int) Mem) {
-		q := s.mul(inverse, at(valueAbove))
-		s.round(q)
-		VMINPS(s.top, q, q)
+		x := s.load(at(valueX))
+		q := s.sub(x, low)
+		VMULPS(inverse, q, q)
+		s.round(q, zero)
 		VMOVUPS(q, at(valueQ))
 		wl := s.mul(q, at(valueW))
 		VADDPS(wl, l, l)
 		VMULPS(wl, q, q)
 		VADDPS(q, l2, l2)
-		VMULPS(at(valueX), wl, wl)
+		VMULPS(x, wl, wl)
 		VADDPS(wl, xl, xl)
 	})
 	sumW, sumX := s.load(at(g, rowSumW)), s.load(at(g, rowSumX))
@@ -346,13 +347,6 @@ func (s *searcher) judge(g Register) {
 	s.choose(better, s.sub(s.load(at(g, rowHigh)), low), span, span)
 	VMOVUPS(span, at(g, rowSpan))
 	s.check(g, low, span)
-	zero := s.zero()
-	s.each(g, 4, func(at func(int) Mem) {
-		v := s.load(at(valueX))
-		VSUBPS(low, v, v)
-		VMAXPS(zero, v, v)
-		VMOVUPS(v, at(valueAbove))
-	})
 	Label(none)
 }
 
