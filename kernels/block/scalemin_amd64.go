@@ -89,6 +89,10 @@ type scaleMinVectors struct {
 	// What the search found: rows of a super-block.
 	scales, mins, totals, lows, inverses [16][16]float32
 	odd                                  [16]bool
+
+	// A super-block as it will be read.
+	stored    [2][16]float32 // its scales and minimums
+	scaleMins scaleMins
 }
 
 var scaleMinWorks = sync.Pool{New: func() any { return &scaleMinWork{scaleMinVectors: aligned[scaleMinVectors]()} }}
