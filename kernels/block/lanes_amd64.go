@@ -42,6 +42,8 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
 		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ4_1: scaleMin.lanesOfAffine(searchQ4_1, 20, encodeQ4_1, scaleMin.plainQ4_1, scaleMin.searchedQ4_1),
+		gguf.TypeQ5_1: scaleMin.lanesOfAffine(searchQ5_1, 24, encodeQ5_1, scaleMin.plainQ5_1, scaleMin.searchedQ5_1),
 		gguf.TypeQ2_K: scaleMin.lanesOfQ2_K(),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
 		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),

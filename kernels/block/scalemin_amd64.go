@@ -15,16 +15,17 @@ import (
 type scaleMinLanes [2]scaleMinGroup
 
 type scaleMinGroup struct {
-	x, w, above, q [33 * 16]float32 // (element, lane); w is the importance first
+	x, w [33 * 16]float32 // (element, lane); w is the importance first
+	_    [33 * 16]float32 // quants, while it searches
 
-	variance        [16]float32 // for a search with importance
-	sumW, sumX      [16]float32
-	least, high     [16]float32
-	flat, odd       [16]uint32 // all ones where so; odd ones are left to the plain encoder
-	span, now, best [16]float32
-	scale, min      [16]float32 // the result, as in scaleMin
-	low, inverse    [16]float32
-	try             [3][16]float32
+	variance     [16]float32 // for a search with importance
+	sumW         [16]float32
+	_            [4][16]float32
+	odd          [16]uint32 // all ones where the plain encoder must do it
+	_            [3][16]float32
+	scale, min   [16]float32 // the result, as in scaleMin
+	low, inverse [16]float32
+	_            [3][16]float32
 }
 
 // levelLanes is the memory of the quantization of scales, or of minimums: up to
@@ -52,19 +53,25 @@ type scaleMinKernels struct {
 	lanes     int
 	symmetric *symmetricKernels // for what all searches need
 
-	searchMean, searchMagnitude, searchImportance func(s, steps *float32, candidates, count int)
+	searchMean, searchMagnitude, searchImportance searchKernel
 	proportional, positive                        func(s *float32, n int, top float32)
 	nibbles, fifthsNibbles, pairs                 func(qs *byte, x, scales, mins *float32)
+
+	spans                      func(s *float32, count int, top float32)
+	plainQ4_1, plainQ5_1       func(dst *byte, x, inverses, lows, scales, mins *float32, n int)
+	searchedQ4_1, searchedQ5_1 func(dst *byte, x, inverses, lows, scales, mins *float32, n int)
 }
 
 var (
 	scaleMinAVX512 = scaleMinKernels{
 		16, &symmetricAVX512, searchMeanAVX512, searchMagnitudeAVX512, searchImportanceAVX512,
 		proportionalAVX512, positiveAVX512, nibblesAVX512, fifthsNibblesAVX512, pairsAVX512,
+		spansAVX512, blocksQ4_1AVX512, blocksQ5_1AVX512, searchedQ4_1AVX512, searchedQ5_1AVX512,
 	}
 	scaleMinAVX2 = scaleMinKernels{
 		8, &symmetricAVX2, searchMeanAVX2, searchMagnitudeAVX2, searchImportanceAVX2,
 		proportionalAVX2, positiveAVX2, nibblesAVX2, fifthsNibblesAVX2, pairsAVX2,
+		spansAVX2, blocksQ4_1AVX2, blocksQ5_1AVX2, searchedQ4_1AVX2, searchedQ5_1AVX2,
 	}
 )
 
@@ -82,6 +89,10 @@ type scaleMinVectors struct {
 	// What the search found: rows of a super-block.
 	scales, mins, totals, lows, inverses [16][16]float32
 	odd                                  [16]bool
+
+	// A super-block as it will be read.
+	stored    [2][16]float32 // its scales and minimums
+	scaleMins scaleMins
 }
 
 var scaleMinWorks = sync.Pool{New: func() any { return &scaleMinWork{scaleMinVectors: aligned[scaleMinVectors]()} }}
@@ -96,16 +107,34 @@ func aligned[T any]() *T {
 	return (*T)(unsafe.Pointer(&raw[at]))
 }
 
+// A searchKernel searches count numbers in each lane of two groups, with so many
+// steps within top + 1/2, whose quants need no limit, and so many beyond.
+type searchKernel func(s, steps *float32, within, beyond, count int)
+
 // A laneSearch is a scaleMinSearch in lanes.
 type laneSearch struct {
-	search func(s, steps *float32, candidates, count int)
-	steps  *scaleMinSteps
-	count  int // of candidates
-	sub    int // elements of a sub-block
+	search         searchKernel
+	steps          *scaleMinSteps
+	within, beyond int // candidates, at least one of each
+	sub            int // elements of a sub-block
 }
 
-func newLaneSearch(search func(s, steps *float32, candidates, count int), s *scaleMinSearch, sub int) *laneSearch {
-	return &laneSearch{search, newScaleMinSteps(s), len(s.offsets), sub}
+func newLaneSearch(search searchKernel, s *scaleMinSearch, sub int) *laneSearch {
+	within := 0
+	for s.offsets[within] < s.top+0.49 { // a little less, as products are rounded
+		within++
+	}
+	return &laneSearch{search, newScaleMinSteps(s), within, len(s.offsets) - within, sub}
+}
+
+// load puts some ≤ lanes sub-blocks of sub elements from the first on into the lanes of a group.
+func (k *scaleMinKernels) load(s *scaleMinWork, g *scaleMinGroup, b *batch, first, some, sub int) {
+	x := b.x[first*sub : (first+some)*sub]
+	if some < k.lanes {
+		clear(s.padded[copy(s.padded[:], x):])
+		x = s.padded[:]
+	}
+	k.symmetric.transpose(&g.x[0], &x[0], sub*4, sub/k.lanes)
 }
 
 // run searches n ≤ 2·lanes sub-blocks of a batch from the first on. variance is
@@ -119,13 +148,8 @@ func (f *laneSearch) run(k *scaleMinKernels, s *scaleMinWork, b *batch, first, n
 			clear(g.w[:])
 			continue
 		}
+		k.load(s, g, b, from, some, f.sub)
 		at, size := from*f.sub, k.lanes*f.sub
-		x := b.x[at : at+some*f.sub]
-		if some < k.lanes {
-			clear(s.padded[copy(s.padded[:], x):])
-			x = s.padded[:]
-		}
-		k.symmetric.transpose(&g.x[0], &x[0], f.sub*4, f.sub/k.lanes)
 		if b.importance == nil {
 			continue
 		}
@@ -141,5 +165,5 @@ func (f *laneSearch) run(k *scaleMinKernels, s *scaleMinWork, b *batch, first, n
 			g.variance[lane] = variance(from + lane)
 		}
 	}
-	f.search(&s.lanes[0].x[0], &f.steps.top, f.count, f.sub)
+	f.search(&s.lanes[0].x[0], &f.steps.top, f.within, f.beyond, f.sub)
 }

@@ -4,463 +4,400 @@
 
 #include "textflag.h"
 
-// func searchMeanAVX512(s *float32, steps *float32, candidates int, count int)
+// func searchMeanAVX512(s *float32, steps *float32, within int, beyond int, count int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchMeanAVX512(SB), NOSPLIT, $0-32
+TEXT ·searchMeanAVX512(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
 	VBROADCASTSS (DX), Z0
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         DI, DI
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         SI, SI
 
 each1:
-	VMOVUPS      (AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      64(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      128(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      192(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	ADDQ         $+256, DI
-	CMPQ         DI, SI
+	VMOVUPS      (AX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (CX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      64(AX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      64(CX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+128, SI
+	CMPQ         SI, BX
 	JNE          each1
-	VBROADCASTSS constants<>+8(SB), Z3
-	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+8(SB), Z4
+	VMULPS       Z4, Z2, Z2
 	VSQRTPS      Z2, Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VBROADCASTSS constants<>+12(SB), Z6
-	VMOVUPS      (AX), Z7
+	VBROADCASTSS constants<>+8(SB), Z4
+	VMULPS       Z4, Z3, Z3
+	VSQRTPS      Z3, Z3
+	VBROADCASTSS constants<>+12(SB), Z4
+	VBROADCASTSS constants<>+12(SB), Z7
 	VMOVUPS      (AX), Z8
-	XORQ         DI, DI
+	VMOVUPS      (AX), Z9
+	VBROADCASTSS constants<>+12(SB), Z10
+	VBROADCASTSS constants<>+12(SB), Z11
+	VMOVUPS      (CX), Z12
+	VMOVUPS      (CX), Z13
+	XORQ         SI, SI
 
 each2:
-	VMOVUPS      (AX)(DI*1), Z9
-	VANDPS       Z9, Z1, Z10
-	VADDPS       Z10, Z2, Z10
-	VMOVUPS      Z10, 2112(AX)(DI*1)
-	VADDPS       Z10, Z3, Z3
-	VMULPS       Z9, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VMINPS       Z7, Z9, Z7
-	VMAXPS       Z8, Z9, Z8
-	VMOVUPS      64(AX)(DI*1), Z9
-	VANDPS       Z9, Z1, Z10
-	VADDPS       Z10, Z2, Z10
-	VMOVUPS      Z10, 2176(AX)(DI*1)
-	VADDPS       Z10, Z3, Z3
-	VMULPS       Z9, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VMINPS       Z7, Z9, Z7
-	VMAXPS       Z8, Z9, Z8
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
+	VMOVUPS      (AX)(SI*1), Z14
+	VANDPS       Z14, Z1, Z15
+	VADDPS       Z15, Z2, Z15
+	VMOVUPS      Z15, 2112(AX)(SI*1)
+	VADDPS       Z15, Z4, Z4
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z15, Z7, Z7
+	VMINPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      (CX)(SI*1), Z14
+	VANDPS       Z14, Z1, Z15
+	VADDPS       Z15, Z3, Z15
+	VMOVUPS      Z15, 2112(CX)(SI*1)
+	VADDPS       Z15, Z10, Z10
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z15, Z11, Z11
+	VMINPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
 	JNE          each2
+	VMOVUPS      Z4, 6400(AX)
+	VMOVUPS      Z7, 6464(AX)
+	VMOVUPS      Z8, 6528(AX)
+	VMOVUPS      Z9, 6592(AX)
 	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z7, Z1, Z1
-	VCMPPS       $0x00, Z1, Z8, K1
-	VSUBPS       Z1, Z8, Z2
-	VBROADCASTSS constants<>+16(SB), Z9
-	VBLENDMPS    Z9, Z2, K1, Z2
-	VBROADCASTSS constants<>+20(SB), Z9
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z9, Z10, K1, Z4
-	VMOVUPS      Z4, 8768(AX)
-	VMOVUPS      Z3, 8512(AX)
-	VMOVUPS      Z6, 8576(AX)
-	VMOVUPS      Z7, 8640(AX)
-	VMOVUPS      Z8, 8704(AX)
-	VMOVUPS      Z2, 8896(AX)
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      Z1, 9216(AX)
-	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 8832(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
-	VMULPS       Z2, Z3, Z6
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z3
-	VCMPPS       $0x1e, Z3, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z3
-	VCMPPS       $0x11, Z3, Z6, K1, K1
-	VMOVUPS      8832(AX), Z3
-	VBROADCASTSS constants<>+20(SB), Z4
-	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 8832(AX)
-	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z1, 6720(AX)
+	VMOVUPS      Z10, 6400(CX)
+	VMOVUPS      Z11, 6464(CX)
+	VMOVUPS      Z12, 6528(CX)
+	VMOVUPS      Z13, 6592(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMINPS       Z8, Z1, Z2
+	VSUBPS       Z2, Z9, Z1
+	VCMPPS       $0x00, Z2, Z9, K1
 	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z3, 9088(AX)
+	VBLENDMPS    Z3, Z1, K1, Z1
+	VBROADCASTSS constants<>+20(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         DI, DI
-
-each3:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each3
-	VMOVUPS      Z4, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         DI, DI
-
-each4:
-	VMOVUPS      (CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      64(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      128(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      192(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	ADDQ         $+256, DI
-	CMPQ         DI, SI
-	JNE          each4
-	VBROADCASTSS constants<>+8(SB), Z3
-	VMULPS       Z3, Z2, Z2
-	VSQRTPS      Z2, Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VBROADCASTSS constants<>+12(SB), Z4
-	VMOVUPS      (CX), Z6
-	VMOVUPS      (CX), Z7
-	XORQ         DI, DI
-
-each5:
-	VMOVUPS      (CX)(DI*1), Z8
-	VANDPS       Z8, Z1, Z9
-	VADDPS       Z9, Z2, Z9
-	VMOVUPS      Z9, 2112(CX)(DI*1)
-	VADDPS       Z9, Z3, Z3
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z4, Z4
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      64(CX)(DI*1), Z8
-	VANDPS       Z8, Z1, Z9
-	VADDPS       Z9, Z2, Z9
-	VMOVUPS      Z9, 2176(CX)(DI*1)
-	VADDPS       Z9, Z3, Z3
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z4, Z4
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each5
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z6, Z1, Z1
-	VCMPPS       $0x00, Z1, Z7, K1
-	VSUBPS       Z1, Z7, Z2
-	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z2, K1, Z2
-	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBLENDMPS    Z8, Z9, K1, Z5
-	VMOVUPS      Z5, 8768(CX)
-	VMOVUPS      Z3, 8512(CX)
-	VMOVUPS      Z4, 8576(CX)
-	VMOVUPS      Z6, 8640(CX)
-	VMOVUPS      Z7, 8704(CX)
-	VMOVUPS      Z2, 8896(CX)
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      Z1, 9216(CX)
-	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 8832(CX)
+	VBLENDMPS    Z3, Z4, K1, Z5
+	VMOVUPS      Z5, 6656(AX)
+	VMOVUPS      Z1, 6784(AX)
+	VMOVUPS      Z2, 6848(AX)
+	VMOVUPS      Z2, 7040(AX)
+	VMOVUPS      Z2, 7104(AX)
 	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
+	VDIVPS       Z1, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z1, Z3, Z5
+	VSUBPS       Z2, Z4, Z4
 	VMULPS       Z3, Z4, Z4
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
+	VCMPPS       $0x1e, Z3, Z1, K1
 	VBROADCASTSS constants<>+24(SB), Z3
 	VCMPPS       $0x1e, Z3, Z4, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z3
 	VCMPPS       $0x11, Z3, Z5, K1, K1
-	VMOVUPS      8832(CX), Z3
+	VMOVUPS      6720(AX), Z3
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 8832(CX)
-	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z3, 6720(AX)
+	VDIVPS       Z1, Z0, Z1
 	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
+	VDIVPS       Z1, Z3, Z3
+	VMOVUPS      Z1, 7168(AX)
+	VMOVUPS      Z3, 6976(AX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
+	VMINPS       Z12, Z5, Z7
+	VSUBPS       Z7, Z13, Z5
+	VCMPPS       $0x00, Z7, Z13, K1
+	VBROADCASTSS constants<>+16(SB), Z8
+	VBLENDMPS    Z8, Z5, K1, Z5
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z6
+	VMOVUPS      Z6, 6656(CX)
+	VMOVUPS      Z5, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z6
+	VDIVPS       Z5, Z6, Z6
+	VMOVUPS      6528(CX), Z8
+	VMULPS       Z5, Z6, Z9
+	VSUBPS       Z7, Z8, Z8
+	VMULPS       Z6, Z8, Z8
+	VBROADCASTSS constants<>+4(SB), Z6
+	VCMPPS       $0x1e, Z6, Z5, K1
+	VBROADCASTSS constants<>+24(SB), Z6
+	VCMPPS       $0x1e, Z6, Z8, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z6
+	VCMPPS       $0x11, Z6, Z9, K1, K1
+	VMOVUPS      6720(CX), Z6
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBLENDMPS    Z6, Z8, K1, Z6
+	VMOVUPS      Z6, 6720(CX)
+	VDIVPS       Z5, Z0, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	VMOVUPS      Z5, 7168(CX)
+	VMOVUPS      Z6, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z8
+	XORQ         SI, SI
 
-each6:
-	VMOVUPS     (CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4224(CX)(DI*1)
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2112(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4288(CX)(DI*1)
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2176(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each6
-	VMOVUPS     Z4, 9024(CX)
-	LEAQ        8(DX), DI
+each3:
+	VMOVUPS     (AX)(SI*1), Z9
+	VSUBPS      Z2, Z9, Z10
+	VMULPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z3, Z10, Z10
+	VADDPS      Z2, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(AX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z4, Z4
+	VMOVUPS     (CX)(SI*1), Z9
+	VSUBPS      Z7, Z9, Z10
+	VMULPS      Z10, Z5, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z6, Z10, Z10
+	VADDPS      Z7, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(CX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z8, Z8
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each3
+	VMOVUPS     Z4, 6912(AX)
+	VMOVUPS     Z8, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
 
-loop7:
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
+loop4:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each8:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+each5:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each8
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	CMPQ         R8, BX
+	JNE          each5
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none9
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	JZ           none6
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
-none9:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+none6:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each10:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+each7:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each10
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	CMPQ         R8, BX
+	JNE          each7
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none11
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	JZ           none8
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
-none11:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+none8:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each12:
-	VMOVUPS      6336(AX)(R8*1), Z4
+each9:
+	VMOVUPS      4224(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(AX)(R8*1), Z4, Z4
@@ -468,105 +405,82 @@ each12:
 	VMULPS       2304(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each12
-	VMOVUPS      9024(AX), Z4
+	CMPQ         R8, BX
+	JNE          each9
+	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none13
-	VMOVUPS      9024(AX), Z4
+	JZ           none10
+	VMOVUPS      6912(AX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
-each14:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each14
-
-none13:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
+none10:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each15:
-	VMOVUPS      6336(CX)(R8*1), Z4
+each11:
+	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(CX)(R8*1), Z4, Z4
@@ -574,521 +488,817 @@ each15:
 	VMULPS       2304(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each15
-	VMOVUPS      9024(CX), Z4
+	CMPQ         R8, BX
+	JNE          each11
+	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none16
-	VMOVUPS      9024(CX), Z4
+	JZ           none12
+	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none12:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop4
+	MOVQ beyond+24(FP), DI
+
+loop13:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each17:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each17
+each14:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each14
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none15
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
-none16:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop7
-	VMOVUPS      8768(AX), Z0
+none15:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each16:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each16
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none17
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none17:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each18:
+	VMOVUPS      4224(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each18
+	VMOVUPS      6912(AX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none19
+	VMOVUPS      6912(AX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none19:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each20:
+	VMOVUPS      4224(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each20
+	VMOVUPS      6912(CX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none21
+	VMOVUPS      6912(CX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none21:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop13
+	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
+	VMOVUPS      7040(AX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
+	VMOVUPS      7040(CX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
+	VMOVUPS      Z0, 7168(CX)
 	VZEROUPPER
 	RET
 
-// func searchMagnitudeAVX512(s *float32, steps *float32, candidates int, count int)
+// func searchMagnitudeAVX512(s *float32, steps *float32, within int, beyond int, count int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-32
+TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
 	VBROADCASTSS (DX), Z0
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+12(SB), Z2
 	VBROADCASTSS constants<>+12(SB), Z3
 	VMOVUPS      (AX), Z4
 	VMOVUPS      (AX), Z5
-	XORQ         DI, DI
+	VBROADCASTSS constants<>+12(SB), Z6
+	VBROADCASTSS constants<>+12(SB), Z7
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (CX), Z9
+	XORQ         SI, SI
 
-each18:
-	VMOVUPS      (AX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2112(AX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      64(AX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2176(AX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each18
-	VBROADCASTSS constants<>+4(SB), Z6
-	VMINPS       Z4, Z6, Z6
-	VCMPPS       $0x00, Z6, Z5, K1
-	VSUBPS       Z6, Z5, Z7
-	VBROADCASTSS constants<>+16(SB), Z10
-	VBLENDMPS    Z10, Z7, K1, Z7
-	VBROADCASTSS constants<>+20(SB), Z10
-	VBROADCASTSS constants<>+4(SB), Z11
-	VBLENDMPS    Z10, Z11, K1, Z8
-	VMOVUPS      Z8, 8768(AX)
-	VMOVUPS      Z2, 8512(AX)
-	VMOVUPS      Z3, 8576(AX)
-	VMOVUPS      Z4, 8640(AX)
-	VMOVUPS      Z5, 8704(AX)
-	VMOVUPS      Z7, 8896(AX)
-	VMOVUPS      Z6, 8960(AX)
-	VMOVUPS      Z6, 9152(AX)
-	VMOVUPS      Z6, 9216(AX)
+each22:
+	VMOVUPS      (AX)(SI*1), Z10
+	VANDPS       Z10, Z1, Z11
+	VMOVUPS      Z11, 2112(AX)(SI*1)
+	VADDPS       Z11, Z2, Z2
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z3, Z3
+	VMINPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMOVUPS      (CX)(SI*1), Z10
+	VANDPS       Z10, Z1, Z11
+	VMOVUPS      Z11, 2112(CX)(SI*1)
+	VADDPS       Z11, Z6, Z6
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z7, Z7
+	VMINPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each22
+	VMOVUPS      Z2, 6400(AX)
+	VMOVUPS      Z3, 6464(AX)
+	VMOVUPS      Z4, 6528(AX)
+	VMOVUPS      Z5, 6592(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(AX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z6, Z3, Z3
-	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z2, 6720(AX)
+	VMOVUPS      Z6, 6400(CX)
+	VMOVUPS      Z7, 6464(CX)
+	VMOVUPS      Z8, 6528(CX)
+	VMOVUPS      Z9, 6592(CX)
 	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z3, 9088(AX)
-	VBROADCASTSS constants<>+4(SB), Z4
+	VMOVUPS      Z2, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMINPS       Z4, Z2, Z3
+	VSUBPS       Z3, Z5, Z2
+	VCMPPS       $0x00, Z3, Z5, K1
+	VBROADCASTSS constants<>+16(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+	VBROADCASTSS constants<>+20(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
-
-each19:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z6, Z7, Z8
-	VMAXPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z6, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VANDPS       Z1, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z6, Z7, Z8
-	VMAXPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z6, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VANDPS       Z1, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each19
-	VMOVUPS      Z4, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+12(SB), Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VMOVUPS      (CX), Z4
-	VMOVUPS      (CX), Z5
-	XORQ         DI, DI
-
-each20:
-	VMOVUPS      (CX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2112(CX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      64(CX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2176(CX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each20
+	VBLENDMPS    Z4, Z5, K1, Z12
+	VMOVUPS      Z12, 6656(AX)
+	VMOVUPS      Z2, 6784(AX)
+	VMOVUPS      Z3, 6848(AX)
+	VMOVUPS      Z3, 7040(AX)
+	VMOVUPS      Z3, 7104(AX)
+	VBROADCASTSS 4(DX), Z4
+	VDIVPS       Z2, Z4, Z4
+	VMOVUPS      6528(AX), Z5
+	VMULPS       Z2, Z4, Z6
+	VSUBPS       Z3, Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z4
+	VCMPPS       $0x1e, Z4, Z5, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x11, Z4, Z6, K1, K1
+	VMOVUPS      6720(AX), Z4
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBLENDMPS    Z4, Z5, K1, Z4
+	VMOVUPS      Z4, 6720(AX)
+	VDIVPS       Z2, Z0, Z2
+	VBROADCASTSS constants<>+16(SB), Z4
+	VDIVPS       Z2, Z4, Z4
+	VMOVUPS      Z2, 7168(AX)
+	VMOVUPS      Z4, 6976(AX)
+	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	VMINPS       Z4, Z6, Z6
-	VCMPPS       $0x00, Z6, Z5, K1
-	VSUBPS       Z6, Z5, Z7
+	VMINPS       Z8, Z6, Z7
+	VSUBPS       Z7, Z9, Z6
+	VCMPPS       $0x00, Z7, Z9, K1
 	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z7, K1, Z7
+	VBLENDMPS    Z8, Z6, K1, Z6
 	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z8, Z10, K1, Z9
-	VMOVUPS      Z9, 8768(CX)
-	VMOVUPS      Z2, 8512(CX)
-	VMOVUPS      Z3, 8576(CX)
-	VMOVUPS      Z4, 8640(CX)
-	VMOVUPS      Z5, 8704(CX)
-	VMOVUPS      Z7, 8896(CX)
-	VMOVUPS      Z6, 8960(CX)
-	VMOVUPS      Z6, 9152(CX)
-	VMOVUPS      Z6, 9216(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(CX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z6, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
-	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
-
-each21:
-	VMOVUPS     (CX)(DI*1), Z7
-	VSUBPS      Z6, Z7, Z8
-	VMAXPS      Z5, Z8, Z8
-	VMOVUPS     Z8, 4224(CX)(DI*1)
-	VMULPS      Z8, Z2, Z8
-	VRNDSCALEPS $0x08, Z8, Z8
-	VMINPS      Z0, Z8, Z8
-	VMULPS      Z3, Z8, Z8
-	VADDPS      Z6, Z8, Z8
-	VSUBPS      Z7, Z8, Z8
-	VANDPS      Z1, Z8, Z8
-	VMULPS      2112(CX)(DI*1), Z8, Z8
-	VADDPS      Z8, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z7
-	VSUBPS      Z6, Z7, Z8
-	VMAXPS      Z5, Z8, Z8
-	VMOVUPS     Z8, 4288(CX)(DI*1)
-	VMULPS      Z8, Z2, Z8
-	VRNDSCALEPS $0x08, Z8, Z8
-	VMINPS      Z0, Z8, Z8
-	VMULPS      Z3, Z8, Z8
-	VADDPS      Z6, Z8, Z8
-	VSUBPS      Z7, Z8, Z8
-	VANDPS      Z1, Z8, Z8
-	VMULPS      2176(CX)(DI*1), Z8, Z8
-	VADDPS      Z8, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each21
-	VMOVUPS     Z4, 9024(CX)
-	LEAQ        8(DX), DI
-
-loop22:
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z13
+	VMOVUPS      Z13, 6656(CX)
+	VMOVUPS      Z6, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z8
+	VDIVPS       Z6, Z8, Z8
+	VMOVUPS      6528(CX), Z9
+	VMULPS       Z6, Z8, Z10
+	VSUBPS       Z7, Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VBROADCASTSS constants<>+4(SB), Z8
+	VCMPPS       $0x1e, Z8, Z6, K1
+	VBROADCASTSS constants<>+24(SB), Z8
+	VCMPPS       $0x1e, Z8, Z9, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z8
+	VCMPPS       $0x11, Z8, Z10, K1, K1
+	VMOVUPS      6720(CX), Z8
+	VBROADCASTSS constants<>+20(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z8
+	VMOVUPS      Z8, 6720(CX)
+	VDIVPS       Z6, Z0, Z6
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z6, Z8, Z8
+	VMOVUPS      Z6, 7168(CX)
+	VMOVUPS      Z8, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z9
+	XORQ         SI, SI
 
 each23:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each23
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
-	KORTESTW     K1, K1
-	JZ           none24
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS     (AX)(SI*1), Z10
+	VSUBPS      Z3, Z10, Z11
+	VMULPS      Z11, Z2, Z11
+	VRNDSCALEPS $0x08, Z11, Z11
+	VMULPS      Z4, Z11, Z11
+	VADDPS      Z3, Z11, Z11
+	VSUBPS      Z10, Z11, Z11
+	VANDPS      Z1, Z11, Z11
+	VMULPS      2112(AX)(SI*1), Z11, Z11
+	VADDPS      Z11, Z5, Z5
+	VMOVUPS     (CX)(SI*1), Z10
+	VSUBPS      Z7, Z10, Z11
+	VMULPS      Z11, Z6, Z11
+	VRNDSCALEPS $0x08, Z11, Z11
+	VMULPS      Z8, Z11, Z11
+	VADDPS      Z7, Z11, Z11
+	VSUBPS      Z10, Z11, Z11
+	VANDPS      Z1, Z11, Z11
+	VMULPS      2112(CX)(SI*1), Z11, Z11
+	VADDPS      Z11, Z9, Z9
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each23
+	VMOVUPS     Z5, 6912(AX)
+	VMOVUPS     Z9, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
 
-none24:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
+loop24:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
 each25:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each25
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
 	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
 	JZ           none26
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
-	VBLENDMPS    Z3, Z2, K1, Z2
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
 none26:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each27:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each27
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none28
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none28:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each27:
-	VMOVUPS      6336(AX)(R8*1), Z5
+each29:
+	VMOVUPS      4224(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       (AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2112(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6400(AX)(R8*1), Z5
+	VMOVUPS      4288(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       64(AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2176(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6464(AX)(R8*1), Z5
+	VMOVUPS      4352(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       128(AX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2240(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6528(AX)(R8*1), Z5
+	VMOVUPS      4416(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       192(AX)(R8*1), Z5, Z5
@@ -1096,106 +1306,83 @@ each27:
 	VMULPS       2304(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each27
-	VMOVUPS      9024(AX), Z3
+	CMPQ         R8, BX
+	JNE          each29
+	VMOVUPS      6912(AX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none28
-	VMOVUPS      9024(AX), Z3
+	JZ           none30
+	VMOVUPS      6912(AX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
-	VMOVUPS      Z3, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z3, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
-each29:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each29
-
-none28:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
+none30:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each30:
-	VMOVUPS      6336(CX)(R8*1), Z5
+each31:
+	VMOVUPS      4224(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       (CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2112(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6400(CX)(R8*1), Z5
+	VMOVUPS      4288(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       64(CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2176(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6464(CX)(R8*1), Z5
+	VMOVUPS      4352(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       128(CX)(R8*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
 	VMULPS       2240(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      6528(CX)(R8*1), Z5
+	VMOVUPS      4416(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
 	VSUBPS       192(CX)(R8*1), Z5, Z5
@@ -1203,534 +1390,826 @@ each30:
 	VMULPS       2304(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each30
-	VMOVUPS      9024(CX), Z3
+	CMPQ         R8, BX
+	JNE          each31
+	VMOVUPS      6912(CX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none31
-	VMOVUPS      9024(CX), Z3
+	JZ           none32
+	VMOVUPS      6912(CX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
-	VMOVUPS      Z3, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z3, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none32:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop24
+	MOVQ beyond+24(FP), DI
+
+loop33:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
-
-each32:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each32
-
-none31:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop22
-	VMOVUPS      8768(AX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
-	VZEROUPPER
-	RET
-
-// func searchImportanceAVX512(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchImportanceAVX512(SB), NOSPLIT, $0-32
-	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
-	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      8448(AX), Z1
-	VBROADCASTSS constants<>+12(SB), Z4
-	VBROADCASTSS constants<>+12(SB), Z5
-	VMOVUPS      (AX), Z6
-	VMOVUPS      (AX), Z7
-	XORQ         DI, DI
-
-each33:
-	VMOVUPS      (AX)(DI*1), Z8
-	VMULPS       Z8, Z8, Z9
-	VADDPS       Z9, Z1, Z9
-	VSQRTPS      Z9, Z9
-	VMULPS       2112(AX)(DI*1), Z9, Z9
-	VMOVUPS      Z9, 2112(AX)(DI*1)
-	VADDPS       Z9, Z4, Z4
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z5, Z5
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      64(AX)(DI*1), Z8
-	VMULPS       Z8, Z8, Z9
-	VADDPS       Z9, Z1, Z9
-	VSQRTPS      Z9, Z9
-	VMULPS       2176(AX)(DI*1), Z9, Z9
-	VMOVUPS      Z9, 2176(AX)(DI*1)
-	VADDPS       Z9, Z4, Z4
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z5, Z5
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each33
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z6, Z1, Z1
-	VCMPPS       $0x00, Z1, Z7, K1
-	VSUBPS       Z1, Z7, Z8
-	VBROADCASTSS constants<>+16(SB), Z9
-	VBLENDMPS    Z9, Z8, K1, Z8
-	VBROADCASTSS constants<>+20(SB), Z9
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z9, Z10, K1, Z2
-	VMOVUPS      Z2, 8768(AX)
-	VMOVUPS      Z4, 8512(AX)
-	VMOVUPS      Z5, 8576(AX)
-	VMOVUPS      Z6, 8640(AX)
-	VMOVUPS      Z7, 8704(AX)
-	VMOVUPS      Z8, 8896(AX)
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      Z1, 9216(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z8, Z2, Z2
-	VMOVUPS      8640(AX), Z4
-	VMULPS       Z8, Z2, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z8, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z4
-	VBLENDMPS    Z2, Z4, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VDIVPS       Z8, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z4
-	VDIVPS       Z2, Z4, Z4
-	VMOVUPS      Z2, 9280(AX)
-	VMOVUPS      Z4, 9088(AX)
-	VBROADCASTSS constants<>+4(SB), Z5
-	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         DI, DI
-
-each34:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMAXPS       Z6, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(DI*1)
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMINPS       Z0, Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z5, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each34
-	VMOVUPS      Z5, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      8448(CX), Z1
-	VBROADCASTSS constants<>+12(SB), Z2
-	VBROADCASTSS constants<>+12(SB), Z4
-	VMOVUPS      (CX), Z5
-	VMOVUPS      (CX), Z6
-	XORQ         DI, DI
-
-each35:
-	VMOVUPS      (CX)(DI*1), Z7
-	VMULPS       Z7, Z7, Z8
-	VADDPS       Z8, Z1, Z8
-	VSQRTPS      Z8, Z8
-	VMULPS       2112(CX)(DI*1), Z8, Z8
-	VMOVUPS      Z8, 2112(CX)(DI*1)
-	VADDPS       Z8, Z2, Z2
-	VMULPS       Z7, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMINPS       Z5, Z7, Z5
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      64(CX)(DI*1), Z7
-	VMULPS       Z7, Z7, Z8
-	VADDPS       Z8, Z1, Z8
-	VSQRTPS      Z8, Z8
-	VMULPS       2176(CX)(DI*1), Z8, Z8
-	VMOVUPS      Z8, 2176(CX)(DI*1)
-	VADDPS       Z8, Z2, Z2
-	VMULPS       Z7, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMINPS       Z5, Z7, Z5
-	VMAXPS       Z6, Z7, Z6
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each35
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z5, Z1, Z1
-	VCMPPS       $0x00, Z1, Z6, K1
-	VSUBPS       Z1, Z6, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z7, K1, Z7
-	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBLENDMPS    Z8, Z9, K1, Z3
-	VMOVUPS      Z3, 8768(CX)
-	VMOVUPS      Z2, 8512(CX)
-	VMOVUPS      Z4, 8576(CX)
-	VMOVUPS      Z5, 8640(CX)
-	VMOVUPS      Z6, 8704(CX)
-	VMOVUPS      Z7, 8896(CX)
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      Z1, 9216(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      8640(CX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z1, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 9280(CX)
-	VMOVUPS      Z3, 9088(CX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each34:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each34
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none35
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none35:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
 
 each36:
-	VMOVUPS     (CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4224(CX)(DI*1)
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2112(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMAXPS      Z5, Z7, Z7
-	VMOVUPS     Z7, 4288(CX)(DI*1)
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VMINPS      Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2176(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each36
-	VMOVUPS     Z4, 9024(CX)
-	LEAQ        8(DX), DI
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each36
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none37
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
-loop37:
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(AX), Z1, Z1
-	VMOVUPS      Z1, 9472(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
+none37:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
 each38:
-	VMULPS       4224(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(AX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(AX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      4224(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       (AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2112(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4288(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       64(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2176(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4352(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       128(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2240(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4416(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       192(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2304(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each38
-	VMOVUPS      8512(AX), Z1
-	VMOVUPS      8576(AX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMOVUPS      6912(AX), Z3
+	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
 	JZ           none39
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
+	VMOVUPS      6912(AX), Z3
+	VBLENDMPS    Z4, Z3, K1, Z3
+	VMOVUPS      Z3, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
 none39:
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(AX)
-	VMOVUPS      Z2, 9408(AX)
-	VBROADCASTSS (DI), Z1
-	VDIVPS       8896(CX), Z1, Z1
-	VMOVUPS      Z1, 9472(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
 each40:
-	VMULPS       4224(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6336(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       (CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4288(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6400(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       64(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4352(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6464(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       128(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
-	VMULPS       4416(CX)(R8*1), Z1, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMINPS       Z0, Z5, Z5
-	VMOVUPS      Z5, 6528(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z5, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z6, Z5, Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       192(CX)(R8*1), Z6, Z6
-	VADDPS       Z6, Z4, Z4
+	VMOVUPS      4224(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       (CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2112(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4288(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       64(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2176(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4352(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       128(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2240(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4416(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       192(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2304(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each40
-	VMOVUPS      8512(CX), Z1
-	VMOVUPS      8576(CX), Z5
-	VMULPS       Z1, Z3, Z6
-	VMULPS       Z2, Z2, Z7
-	VSUBPS       Z7, Z6, Z6
-	VMULPS       Z1, Z4, Z1
-	VMULPS       Z5, Z2, Z7
-	VSUBPS       Z7, Z1, Z1
-	VMULPS       Z5, Z3, Z5
-	VMULPS       Z4, Z2, Z2
-	VSUBPS       Z2, Z5, Z2
-	VDIVPS       Z6, Z1, Z1
-	VDIVPS       Z6, Z2, Z2
-	VBROADCASTSS constants<>+4(SB), Z5
-	VCMPPS       $0x1e, Z5, Z2, K1
+	VMOVUPS      6912(CX), Z3
+	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
 	JZ           none41
-	VDIVPS       Z3, Z4, Z3
-	VBLENDMPS    Z3, Z1, K1, Z1
-	VBROADCASTSS constants<>+4(SB), Z3
+	VMOVUPS      6912(CX), Z3
+	VBLENDMPS    Z4, Z3, K1, Z3
+	VMOVUPS      Z3, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
 
 none41:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop33
+	VMOVUPS      6656(AX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(AX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(CX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(CX)
+	VZEROUPPER
+	RET
+
+// func searchImportanceAVX512(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·searchImportanceAVX512(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
+	MOVQ         steps+8(FP), DX
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VMOVUPS      6336(AX), Z1
+	VMOVUPS      6336(CX), Z4
+	VBROADCASTSS constants<>+12(SB), Z5
+	VBROADCASTSS constants<>+12(SB), Z6
+	VMOVUPS      (AX), Z7
+	VMOVUPS      (AX), Z8
+	VBROADCASTSS constants<>+12(SB), Z9
+	VBROADCASTSS constants<>+12(SB), Z10
+	VMOVUPS      (CX), Z11
+	VMOVUPS      (CX), Z12
+	XORQ         SI, SI
+
+each42:
+	VMOVUPS      (AX)(SI*1), Z13
+	VMULPS       Z13, Z13, Z14
+	VADDPS       Z14, Z1, Z14
+	VSQRTPS      Z14, Z14
+	VMULPS       2112(AX)(SI*1), Z14, Z14
+	VMOVUPS      Z14, 2112(AX)(SI*1)
+	VADDPS       Z14, Z5, Z5
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z6, Z6
+	VMINPS       Z7, Z13, Z7
+	VMAXPS       Z8, Z13, Z8
+	VMOVUPS      (CX)(SI*1), Z13
+	VMULPS       Z13, Z13, Z14
+	VADDPS       Z14, Z4, Z14
+	VSQRTPS      Z14, Z14
+	VMULPS       2112(CX)(SI*1), Z14, Z14
+	VMOVUPS      Z14, 2112(CX)(SI*1)
+	VADDPS       Z14, Z9, Z9
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z10, Z10
+	VMINPS       Z11, Z13, Z11
+	VMAXPS       Z12, Z13, Z12
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each42
+	VMOVUPS      Z5, 6400(AX)
+	VMOVUPS      Z6, 6464(AX)
+	VMOVUPS      Z7, 6528(AX)
+	VMOVUPS      Z8, 6592(AX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(AX)
+	VMOVUPS      Z9, 6400(CX)
+	VMOVUPS      Z10, 6464(CX)
+	VMOVUPS      Z11, 6528(CX)
+	VMOVUPS      Z12, 6592(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMINPS       Z7, Z1, Z4
+	VSUBPS       Z4, Z8, Z1
+	VCMPPS       $0x00, Z4, Z8, K1
+	VBROADCASTSS constants<>+16(SB), Z5
+	VBLENDMPS    Z5, Z1, K1, Z1
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	VBLENDMPS    Z5, Z6, K1, Z2
+	VMOVUPS      Z2, 6656(AX)
+	VMOVUPS      Z1, 6784(AX)
+	VMOVUPS      Z4, 6848(AX)
+	VMOVUPS      Z4, 7040(AX)
+	VMOVUPS      Z4, 7104(AX)
+	VBROADCASTSS 4(DX), Z2
+	VDIVPS       Z1, Z2, Z2
+	VMOVUPS      6528(AX), Z5
+	VMULPS       Z1, Z2, Z6
+	VSUBPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+4(SB), Z2
+	VCMPPS       $0x1e, Z2, Z1, K1
+	VBROADCASTSS constants<>+24(SB), Z2
+	VCMPPS       $0x1e, Z2, Z5, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z2
+	VCMPPS       $0x11, Z2, Z6, K1, K1
+	VMOVUPS      6720(AX), Z2
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBLENDMPS    Z2, Z5, K1, Z2
+	VMOVUPS      Z2, 6720(AX)
+	VDIVPS       Z1, Z0, Z1
+	VBROADCASTSS constants<>+16(SB), Z2
+	VDIVPS       Z1, Z2, Z2
+	VMOVUPS      Z1, 7168(AX)
+	VMOVUPS      Z2, 6976(AX)
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	VMINPS       Z11, Z6, Z7
+	VSUBPS       Z7, Z12, Z6
+	VCMPPS       $0x00, Z7, Z12, K1
+	VBROADCASTSS constants<>+16(SB), Z8
+	VBLENDMPS    Z8, Z6, K1, Z6
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z3
+	VMOVUPS      Z3, 6656(CX)
+	VMOVUPS      Z6, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z6, Z3, Z3
+	VMOVUPS      6528(CX), Z8
+	VMULPS       Z6, Z3, Z9
+	VSUBPS       Z7, Z8, Z8
+	VMULPS       Z3, Z8, Z8
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z6, K1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VCMPPS       $0x1e, Z3, Z8, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z3
+	VCMPPS       $0x11, Z3, Z9, K1, K1
+	VMOVUPS      6720(CX), Z3
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBLENDMPS    Z3, Z8, K1, Z3
+	VMOVUPS      Z3, 6720(CX)
+	VDIVPS       Z6, Z0, Z3
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z3, Z6, Z6
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      Z6, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z8
+	XORQ         SI, SI
+
+each43:
+	VMOVUPS     (AX)(SI*1), Z9
+	VSUBPS      Z4, Z9, Z10
+	VMULPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z2, Z10, Z10
+	VADDPS      Z4, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(AX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z5, Z5
+	VMOVUPS     (CX)(SI*1), Z9
+	VSUBPS      Z7, Z9, Z10
+	VMULPS      Z10, Z3, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z6, Z10, Z10
+	VADDPS      Z7, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(CX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z8, Z8
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each43
+	VMOVUPS     Z5, 6912(AX)
+	VMOVUPS     Z8, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
+
+loop44:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each45:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each45
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none46
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none46:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
-	VMOVUPS      Z1, 9344(CX)
-	VMOVUPS      Z2, 9408(CX)
-	VMOVUPS      9344(AX), Z1
-	VMOVUPS      9408(AX), Z2
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each47:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each47
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none48
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none48:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each42:
-	VMOVUPS      6336(AX)(R8*1), Z4
+each49:
+	VMOVUPS      4224(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(AX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(AX)(R8*1), Z4, Z4
@@ -1738,105 +2217,82 @@ each42:
 	VMULPS       2304(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each42
-	VMOVUPS      9024(AX), Z4
+	CMPQ         R8, BX
+	JNE          each49
+	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none43
-	VMOVUPS      9024(AX), Z4
+	JZ           none50
+	VMOVUPS      6912(AX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(AX)
-	VMOVUPS      9088(AX), Z3
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(AX)
-	VMOVUPS      9152(AX), Z1
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(AX)
-	VMOVUPS      9472(AX), Z1
-	VMOVUPS      9280(AX), Z3
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(AX)
-	VMOVUPS      8960(AX), Z1
-	VMOVUPS      9216(AX), Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(AX)
+	VMOVUPS      Z3, 7104(AX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(AX)
-	VMOVUPS      8896(AX), Z2
-	VMOVUPS      8704(AX), Z3
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(AX)
+	VMOVUPS      Z2, 6784(AX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(AX), Z4
+	VMOVUPS      6528(AX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         R8, R8
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
 
-each44:
-	VMOVUPS (AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(AX)(R8*1)
-	VMOVUPS 128(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(AX)(R8*1)
-	VMOVUPS 192(AX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(AX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each44
-
-none43:
-	VMOVUPS      9344(CX), Z1
-	VMOVUPS      9408(CX), Z2
+none50:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each45:
-	VMOVUPS      6336(CX)(R8*1), Z4
+each51:
+	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       (CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2112(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6400(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       64(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2176(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6464(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       128(CX)(R8*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
 	VMULPS       2240(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      6528(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
 	VSUBPS       192(CX)(R8*1), Z4, Z4
@@ -1844,108 +2300,447 @@ each45:
 	VMULPS       2304(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each45
-	VMOVUPS      9024(CX), Z4
+	CMPQ         R8, BX
+	JNE          each51
+	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none46
-	VMOVUPS      9024(CX), Z4
+	JZ           none52
+	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 9024(CX)
-	VMOVUPS      9088(CX), Z3
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9088(CX)
-	VMOVUPS      9152(CX), Z1
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 9152(CX)
-	VMOVUPS      9472(CX), Z1
-	VMOVUPS      9280(CX), Z3
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9280(CX)
-	VMOVUPS      8960(CX), Z1
-	VMOVUPS      9216(CX), Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      Z3, 9216(CX)
+	VMOVUPS      Z3, 7104(CX)
 	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, 8960(CX)
-	VMOVUPS      8896(CX), Z2
-	VMOVUPS      8704(CX), Z3
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
-	VMOVUPS      Z2, 8896(CX)
+	VMOVUPS      Z2, 6784(CX)
 	VBROADCASTSS 4(DX), Z3
 	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      8640(CX), Z4
+	VMOVUPS      6528(CX), Z4
 	VMULPS       Z2, Z3, Z5
 	VSUBPS       Z1, Z4, Z4
 	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none52:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop44
+	MOVQ beyond+24(FP), DI
+
+loop53:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      8832(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 8832(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each47:
-	VMOVUPS (CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4224(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4288(CX)(R8*1)
-	VMOVUPS 128(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4352(CX)(R8*1)
-	VMOVUPS 192(CX)(R8*1), Z3
-	VSUBPS  Z1, Z3, Z3
-	VMAXPS  Z2, Z3, Z3
-	VMOVUPS Z3, 4416(CX)(R8*1)
-	ADDQ    $+256, R8
-	CMPQ    R8, SI
-	JNE     each47
+each54:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each54
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none55
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
 
-none46:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop37
-	VMOVUPS      8768(AX), Z0
+none55:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each56:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each56
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none57
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none57:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each58:
+	VMOVUPS      4224(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each58
+	VMOVUPS      6912(AX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none59
+	VMOVUPS      6912(AX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none59:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each60:
+	VMOVUPS      4224(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each60
+	VMOVUPS      6912(CX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none61
+	VMOVUPS      6912(CX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none61:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop53
+	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(AX), Z0
+	VMOVUPS      7040(AX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(AX)
-	VMOVUPS      9088(AX), Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(AX)
-	VMOVUPS      9280(AX), Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(AX)
-	VMOVUPS      8768(CX), Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
 	VPMOVD2M     Z0, K1
-	VMOVUPS      9152(CX), Z0
+	VMOVUPS      7040(CX), Z0
 	VBROADCASTSS constants<>+12(SB), Z1
 	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 9152(CX)
-	VMOVUPS      9088(CX), Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9088(CX)
-	VMOVUPS      9280(CX), Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 9280(CX)
+	VMOVUPS      Z0, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -1960,12 +2755,12 @@ TEXT ·proportionalAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop48:
+loop62:
 	VMOVUPS      (AX)(BX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop48
+	JNZ          loop62
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -1976,7 +2771,7 @@ loop48:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop49:
+loop63:
 	VMULPS       (AX)(BX*1), Z2, Z1
 	VBROADCASTSS constants<>+32(SB), Z3
 	VADDPS       Z3, Z1, Z1
@@ -1985,17 +2780,17 @@ loop49:
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop49
+	JNZ          loop63
 	VBROADCASTSS constants<>+4(SB), Z1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop50:
+loop64:
 	VMOVUPS      (CX)(AX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, AX
 	DECQ         BX
-	JNZ          loop50
+	JNZ          loop64
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -2005,7 +2800,7 @@ loop50:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop51:
+loop65:
 	VMULPS       (CX)(AX*1), Z2, Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	VADDPS       Z1, Z0, Z0
@@ -2014,7 +2809,7 @@ loop51:
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop51
+	JNZ          loop65
 	VZEROUPPER
 	RET
 
@@ -2030,12 +2825,12 @@ TEXT ·positiveAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop52:
+loop66:
 	VMOVUPS      (AX)(BX*1), Z3
 	VMAXPS       Z2, Z3, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop52
+	JNZ          loop66
 	VDIVPS       Z2, Z0, Z4
 	VBROADCASTSS constants<>+4(SB), Z6
 	VMOVAPS      Z4, Z3
@@ -2044,7 +2839,7 @@ loop52:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop53:
+loop67:
 	VMOVUPS      (AX)(BX*1), Z7
 	VMULPS       Z7, Z3, Z8
 	VBROADCASTSS constants<>+32(SB), Z9
@@ -2059,7 +2854,7 @@ loop53:
 	VADDPS       Z7, Z6, Z6
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop53
+	JNZ          loop67
 	VMOVAPS      Z6, Z3
 	VBROADCASTSS constants<>+4(SB), Z7
 	VBROADCASTSS constants<>+40(SB), Z5
@@ -2070,7 +2865,7 @@ loop53:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop54:
+loop68:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2088,7 +2883,7 @@ loop54:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop54
+	JNZ          loop68
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2101,7 +2896,7 @@ loop54:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop55:
+loop69:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2119,7 +2914,7 @@ loop55:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop55
+	JNZ          loop69
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2132,7 +2927,7 @@ loop55:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop56:
+loop70:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2150,7 +2945,7 @@ loop56:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop56
+	JNZ          loop70
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2163,7 +2958,7 @@ loop56:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop57:
+loop71:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2181,7 +2976,7 @@ loop57:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop57
+	JNZ          loop71
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2194,7 +2989,7 @@ loop57:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop58:
+loop72:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2212,7 +3007,7 @@ loop58:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop58
+	JNZ          loop72
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2225,7 +3020,7 @@ loop58:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop59:
+loop73:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2243,7 +3038,7 @@ loop59:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop59
+	JNZ          loop73
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2256,7 +3051,7 @@ loop59:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop60:
+loop74:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2274,7 +3069,7 @@ loop60:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop60
+	JNZ          loop74
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2287,7 +3082,7 @@ loop60:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop61:
+loop75:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2305,7 +3100,7 @@ loop61:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop61
+	JNZ          loop75
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2314,7 +3109,7 @@ loop61:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop62:
+loop76:
 	VMOVUPS      (AX)(BX*1), Z6
 	VMOVUPS      1024(AX)(BX*1), Z7
 	VMULPS       Z6, Z4, Z8
@@ -2337,18 +3132,18 @@ loop62:
 	VADDPS       Z7, Z5, Z5
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop62
+	JNZ          loop76
 	VMOVUPS      Z2, 3072(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop63:
+loop77:
 	VMOVUPS      (CX)(BX*1), Z4
 	VMAXPS       Z2, Z4, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop63
+	JNZ          loop77
 	VDIVPS       Z2, Z0, Z6
 	VBROADCASTSS constants<>+4(SB), Z8
 	VMOVAPS      Z6, Z4
@@ -2357,7 +3152,7 @@ loop63:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop64:
+loop78:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z4, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2372,7 +3167,7 @@ loop64:
 	VADDPS       Z9, Z8, Z8
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop64
+	JNZ          loop78
 	VMOVAPS      Z8, Z4
 	VBROADCASTSS constants<>+4(SB), Z9
 	VBROADCASTSS constants<>+40(SB), Z7
@@ -2383,7 +3178,7 @@ loop64:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop65:
+loop79:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2401,7 +3196,7 @@ loop65:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop65
+	JNZ          loop79
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2414,7 +3209,7 @@ loop65:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop66:
+loop80:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2432,7 +3227,7 @@ loop66:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop66
+	JNZ          loop80
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2445,7 +3240,7 @@ loop66:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop67:
+loop81:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2463,7 +3258,7 @@ loop67:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop67
+	JNZ          loop81
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2476,7 +3271,7 @@ loop67:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop68:
+loop82:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2494,7 +3289,7 @@ loop68:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop68
+	JNZ          loop82
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2507,7 +3302,7 @@ loop68:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop69:
+loop83:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2525,7 +3320,7 @@ loop69:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop69
+	JNZ          loop83
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2538,7 +3333,7 @@ loop69:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop70:
+loop84:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2556,7 +3351,7 @@ loop70:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop70
+	JNZ          loop84
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2569,7 +3364,7 @@ loop70:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop71:
+loop85:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2587,7 +3382,7 @@ loop71:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop71
+	JNZ          loop85
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2600,7 +3395,7 @@ loop71:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop72:
+loop86:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z0, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2618,7 +3413,7 @@ loop72:
 	VADDPS       Z9, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop72
+	JNZ          loop86
 	VCMPPS       $0x11, Z4, Z7, K1
 	VBLENDMPS    Z7, Z4, K1, Z4
 	VBLENDMPS    Z0, Z6, K1, Z6
@@ -2627,7 +3422,7 @@ loop72:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop73:
+loop87:
 	VMOVUPS      (CX)(BX*1), Z7
 	VMOVUPS      1024(CX)(BX*1), Z8
 	VMULPS       Z7, Z6, Z9
@@ -2650,16 +3445,16 @@ loop73:
 	VADDPS       Z8, Z4, Z4
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop73
+	JNZ          loop87
 	VMOVUPS      Z2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop75:
+loop89:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop76:
+loop90:
 	VMOVUPS      (AX)(SI*1), Z2
 	VMOVUPS      1024(AX)(SI*1), Z6
 	VMOVUPS      2048(AX)(SI*1), Z7
@@ -2748,13 +3543,13 @@ loop76:
 	ORL          R9, R8
 	ADDQ         $+64, SI
 	DECQ         DI
-	JNZ          loop76
+	JNZ          loop90
 	TESTL        R8, R8
-	JZ           done74
+	JZ           done88
 	DECQ         BX
-	JNZ          loop75
+	JNZ          loop89
 
-done74:
+done88:
 	VDIVPS       Z5, Z3, Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VCMPPS       $0x1e, Z2, Z5, K1
@@ -2769,14 +3564,14 @@ done74:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop77:
+loop91:
 	VMOVUPS      2048(AX)(BX*1), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VBLENDMPS    Z2, Z1, K1, Z1
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop77
+	JNZ          loop91
 	VDIVPS       Z4, Z0, Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VCMPPS       $0x1e, Z1, Z4, K1
@@ -2790,14 +3585,14 @@ loop77:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop78:
+loop92:
 	VMOVUPS      2048(CX)(AX*1), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop78
+	JNZ          loop92
 	VZEROUPPER
 	RET
 
@@ -2813,16 +3608,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+84(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
-	VADDPS       (AX), Z4, Z4
 	VBROADCASTSS (CX), Z5
+	VADDPS       (AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 4(DX), Z5
-	VADDPS       128(AX), Z5, Z5
 	VBROADCASTSS 4(CX), Z6
+	VADDPS       128(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2831,16 +3626,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS (DX), Z5
-	VADDPS       64(AX), Z5, Z5
 	VBROADCASTSS (CX), Z6
+	VADDPS       64(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 4(DX), Z6
-	VADDPS       192(AX), Z6, Z6
 	VBROADCASTSS 4(CX), Z7
+	VADDPS       192(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2853,16 +3648,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 16(BX)
 	VBROADCASTSS 8(DX), Z4
-	VADDPS       256(AX), Z4, Z4
 	VBROADCASTSS 8(CX), Z5
+	VADDPS       256(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 12(DX), Z5
-	VADDPS       384(AX), Z5, Z5
 	VBROADCASTSS 12(CX), Z6
+	VADDPS       384(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2871,16 +3666,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 8(DX), Z5
-	VADDPS       320(AX), Z5, Z5
 	VBROADCASTSS 8(CX), Z6
+	VADDPS       320(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 12(DX), Z6
-	VADDPS       448(AX), Z6, Z6
 	VBROADCASTSS 12(CX), Z7
+	VADDPS       448(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2893,16 +3688,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 48(BX)
 	VBROADCASTSS 16(DX), Z4
-	VADDPS       512(AX), Z4, Z4
 	VBROADCASTSS 16(CX), Z5
+	VADDPS       512(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 20(DX), Z5
-	VADDPS       640(AX), Z5, Z5
 	VBROADCASTSS 20(CX), Z6
+	VADDPS       640(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2911,16 +3706,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 16(DX), Z5
-	VADDPS       576(AX), Z5, Z5
 	VBROADCASTSS 16(CX), Z6
+	VADDPS       576(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 20(DX), Z6
-	VADDPS       704(AX), Z6, Z6
 	VBROADCASTSS 20(CX), Z7
+	VADDPS       704(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2933,16 +3728,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 80(BX)
 	VBROADCASTSS 24(DX), Z4
-	VADDPS       768(AX), Z4, Z4
 	VBROADCASTSS 24(CX), Z5
+	VADDPS       768(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 28(DX), Z5
-	VADDPS       896(AX), Z5, Z5
 	VBROADCASTSS 28(CX), Z6
+	VADDPS       896(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -2951,16 +3746,16 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 24(DX), Z5
-	VADDPS       832(AX), Z5, Z5
 	VBROADCASTSS 24(CX), Z6
+	VADDPS       832(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 28(DX), Z6
-	VADDPS       960(AX), Z6, Z6
 	VBROADCASTSS 28(CX), Z7
+	VADDPS       960(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -2989,16 +3784,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS (DX), Z6
-	VADDPS       (AX), Z6, Z6
 	VBROADCASTSS (CX), Z7
+	VADDPS       (AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 4(DX), Z7
-	VADDPS       128(AX), Z7, Z7
 	VBROADCASTSS 4(CX), Z8
+	VADDPS       128(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3021,16 +3816,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS (DX), Z7
-	VADDPS       64(AX), Z7, Z7
 	VBROADCASTSS (CX), Z8
+	VADDPS       64(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 4(DX), Z8
-	VADDPS       192(AX), Z8, Z8
 	VBROADCASTSS 4(CX), Z9
+	VADDPS       192(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3057,16 +3852,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 48(BX)
 	VBROADCASTSS 8(DX), Z6
-	VADDPS       256(AX), Z6, Z6
 	VBROADCASTSS 8(CX), Z7
+	VADDPS       256(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 12(DX), Z7
-	VADDPS       384(AX), Z7, Z7
 	VBROADCASTSS 12(CX), Z8
+	VADDPS       384(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3089,16 +3884,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 8(DX), Z7
-	VADDPS       320(AX), Z7, Z7
 	VBROADCASTSS 8(CX), Z8
+	VADDPS       320(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 12(DX), Z8
-	VADDPS       448(AX), Z8, Z8
 	VBROADCASTSS 12(CX), Z9
+	VADDPS       448(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3125,16 +3920,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 80(BX)
 	VBROADCASTSS 16(DX), Z6
-	VADDPS       512(AX), Z6, Z6
 	VBROADCASTSS 16(CX), Z7
+	VADDPS       512(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 20(DX), Z7
-	VADDPS       640(AX), Z7, Z7
 	VBROADCASTSS 20(CX), Z8
+	VADDPS       640(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3157,16 +3952,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 16(DX), Z7
-	VADDPS       576(AX), Z7, Z7
 	VBROADCASTSS 16(CX), Z8
+	VADDPS       576(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 20(DX), Z8
-	VADDPS       704(AX), Z8, Z8
 	VBROADCASTSS 20(CX), Z9
+	VADDPS       704(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3193,16 +3988,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z7, X6
 	VMOVDQU      X6, 112(BX)
 	VBROADCASTSS 24(DX), Z6
-	VADDPS       768(AX), Z6, Z6
 	VBROADCASTSS 24(CX), Z7
+	VADDPS       768(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
 	VPMAXSD      Z2, Z6, Z6
 	VPMINSD      Z3, Z6, Z6
 	VBROADCASTSS 28(DX), Z7
-	VADDPS       896(AX), Z7, Z7
 	VBROADCASTSS 28(CX), Z8
+	VADDPS       896(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
@@ -3225,16 +4020,16 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
 	VBROADCASTSS 24(DX), Z7
-	VADDPS       832(AX), Z7, Z7
 	VBROADCASTSS 24(CX), Z8
+	VADDPS       832(AX), Z7, Z7
 	VDIVPS       Z8, Z7, Z7
 	VADDPS       Z0, Z7, Z7
 	VPANDD       Z1, Z7, Z7
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VBROADCASTSS 28(DX), Z8
-	VADDPS       960(AX), Z8, Z8
 	VBROADCASTSS 28(CX), Z9
+	VADDPS       960(AX), Z8, Z8
 	VDIVPS       Z9, Z8, Z8
 	VADDPS       Z0, Z8, Z8
 	VPANDD       Z1, Z8, Z8
@@ -3279,16 +4074,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+100(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
-	VADDPS       (AX), Z4, Z4
 	VBROADCASTSS (CX), Z5
+	VADDPS       (AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 8(DX), Z5
-	VADDPS       128(AX), Z5, Z5
 	VBROADCASTSS 8(CX), Z6
+	VADDPS       128(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3297,8 +4092,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 16(DX), Z5
-	VADDPS       256(AX), Z5, Z5
 	VBROADCASTSS 16(CX), Z6
+	VADDPS       256(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3307,8 +4102,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 24(DX), Z5
-	VADDPS       384(AX), Z5, Z5
 	VBROADCASTSS 24(CX), Z6
+	VADDPS       384(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3317,16 +4112,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 4(DX), Z5
-	VADDPS       64(AX), Z5, Z5
 	VBROADCASTSS 4(CX), Z6
+	VADDPS       64(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 12(DX), Z6
-	VADDPS       192(AX), Z6, Z6
 	VBROADCASTSS 12(CX), Z7
+	VADDPS       192(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3335,8 +4130,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 20(DX), Z6
-	VADDPS       320(AX), Z6, Z6
 	VBROADCASTSS 20(CX), Z7
+	VADDPS       320(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3345,8 +4140,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 28(DX), Z6
-	VADDPS       448(AX), Z6, Z6
 	VBROADCASTSS 28(CX), Z7
+	VADDPS       448(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3359,16 +4154,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPMOVDB      Z5, X4
 	VMOVDQU      X4, 16(BX)
 	VBROADCASTSS 32(DX), Z4
-	VADDPS       512(AX), Z4, Z4
 	VBROADCASTSS 32(CX), Z5
+	VADDPS       512(AX), Z4, Z4
 	VDIVPS       Z5, Z4, Z4
 	VADDPS       Z0, Z4, Z4
 	VPANDD       Z1, Z4, Z4
 	VPMAXSD      Z2, Z4, Z4
 	VPMINSD      Z3, Z4, Z4
 	VBROADCASTSS 40(DX), Z5
-	VADDPS       640(AX), Z5, Z5
 	VBROADCASTSS 40(CX), Z6
+	VADDPS       640(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3377,8 +4172,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 48(DX), Z5
-	VADDPS       768(AX), Z5, Z5
 	VBROADCASTSS 48(CX), Z6
+	VADDPS       768(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3387,8 +4182,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 56(DX), Z5
-	VADDPS       896(AX), Z5, Z5
 	VBROADCASTSS 56(CX), Z6
+	VADDPS       896(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
@@ -3397,16 +4192,16 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Z5, Z5
 	VPORD        Z5, Z4, Z4
 	VBROADCASTSS 36(DX), Z5
-	VADDPS       576(AX), Z5, Z5
 	VBROADCASTSS 36(CX), Z6
+	VADDPS       576(AX), Z5, Z5
 	VDIVPS       Z6, Z5, Z5
 	VADDPS       Z0, Z5, Z5
 	VPANDD       Z1, Z5, Z5
 	VPMAXSD      Z2, Z5, Z5
 	VPMINSD      Z3, Z5, Z5
 	VBROADCASTSS 44(DX), Z6
-	VADDPS       704(AX), Z6, Z6
 	VBROADCASTSS 44(CX), Z7
+	VADDPS       704(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3415,8 +4210,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 52(DX), Z6
-	VADDPS       832(AX), Z6, Z6
 	VBROADCASTSS 52(CX), Z7
+	VADDPS       832(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3425,8 +4220,8 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Z6, Z6
 	VPORD        Z6, Z5, Z5
 	VBROADCASTSS 60(DX), Z6
-	VADDPS       960(AX), Z6, Z6
 	VBROADCASTSS 60(CX), Z7
+	VADDPS       960(AX), Z6, Z6
 	VDIVPS       Z7, Z6, Z6
 	VADDPS       Z0, Z6, Z6
 	VPANDD       Z1, Z6, Z6
@@ -3441,467 +4236,695 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	VZEROUPPER
 	RET
 
-// func searchMeanAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
-TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-32
+// func spansAVX512(s *float32, count int, top float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·spansAVX512(SB), NOSPLIT, $0-20
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	MOVQ         count+8(FP), CX
+	VBROADCASTSS top+16(FP), Z0
+	VMOVUPS      (AX), Z1
+	VMOVUPS      (AX), Z2
+	MOVQ         AX, DX
+
+loop93:
+	VMOVUPS      (DX), Z3
+	VMINPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	ADDQ         $+64, DX
+	DECQ         CX
+	JNZ          loop93
+	VSUBPS       Z1, Z2, Z2
+	VDIVPS       Z0, Z2, Z2
+	VBROADCASTSS constants<>+0(SB), Z0
+	VANDPS       Z0, Z2, Z2
+	VBROADCASTSS constants<>+16(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VBROADCASTSS constants<>+104(SB), Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VCMPPS       $0x11, Z3, Z2, K1, K1
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBLENDMPS    Z0, Z3, K1, Z0
+	VMOVUPS      Z2, 6976(AX)
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      Z1, 7104(AX)
+	VZEROUPPER
+	RET
+
+// func blocksQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512F, F16C
+TEXT ·blocksQ4_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop94:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+108(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+108(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop94
+	VZEROUPPER
+	RET
+
+// func blocksQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, F16C
+TEXT ·blocksQ5_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop95:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+108(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VBROADCASTSS constants<>+112(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+108(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	VBROADCASTSS constants<>+112(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x1b, Z0, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 4(AX)
+	VPSLLD       $0x1b, Z1, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 6(AX)
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop95
+	VZEROUPPER
+	RET
+
+// func searchedQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512F, F16C
+TEXT ·searchedQ4_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop96:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+32(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+44(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VPMAXSD      Z1, Z0, Z0
+	VBROADCASTSS constants<>+84(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+32(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+44(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+48(SB), Z2
+	VPMAXSD      Z2, Z1, Z1
+	VBROADCASTSS constants<>+84(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop96
+	VZEROUPPER
+	RET
+
+// func searchedQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, F16C
+TEXT ·searchedQ5_1AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop97:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS (BX), Z1
+	VMOVUPS      (DX), Z2
+	VSUBPS       Z0, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+32(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+44(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VPMAXSD      Z1, Z0, Z0
+	VBROADCASTSS constants<>+88(SB), Z1
+	VPMINSD      Z1, Z0, Z0
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      64(DX), Z3
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+32(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VBROADCASTSS constants<>+44(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+48(SB), Z2
+	VPMAXSD      Z2, Z1, Z1
+	VBROADCASTSS constants<>+88(SB), Z2
+	VPMINSD      Z2, Z1, Z1
+	VPSLLD       $0x1b, Z0, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 4(AX)
+	VPSLLD       $0x1b, Z1, Z2
+	VPMOVD2M     Z2, K1
+	KMOVW        K1, R9
+	MOVW         R9, 6(AX)
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z0, Z0
+	VBROADCASTSS constants<>+96(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VPSLLD       $0x04, Z1, Z1
+	VPORD        Z1, Z0, Z0
+	VPMOVDB      Z0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop97
+	VZEROUPPER
+	RET
+
+// func searchMeanAVX2(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX2
+TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
 	VBROADCASTSS (DX), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
 	VXORPS       Y2, Y2, Y2
-	XORQ         DI, DI
+	VXORPS       Y3, Y3, Y3
+	XORQ         SI, SI
 
-each79:
-	VMOVUPS      (AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      32(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      64(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      96(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each79
-	VBROADCASTSS constants<>+8(SB), Y3
-	VMULPS       Y3, Y2, Y2
+each98:
+	VMOVUPS      (AX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (CX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      32(AX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      32(CX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each98
+	VBROADCASTSS constants<>+8(SB), Y4
+	VMULPS       Y4, Y2, Y2
 	VSQRTPS      Y2, Y2
-	VBROADCASTSS constants<>+12(SB), Y3
+	VBROADCASTSS constants<>+8(SB), Y4
+	VMULPS       Y4, Y3, Y3
+	VSQRTPS      Y3, Y3
 	VBROADCASTSS constants<>+12(SB), Y4
-	VMOVUPS      (AX), Y5
+	VBROADCASTSS constants<>+12(SB), Y5
 	VMOVUPS      (AX), Y6
-	XORQ         DI, DI
+	VMOVUPS      (AX), Y7
+	VBROADCASTSS constants<>+12(SB), Y8
+	VBROADCASTSS constants<>+12(SB), Y9
+	VMOVUPS      (CX), Y10
+	VMOVUPS      (CX), Y11
+	XORQ         SI, SI
 
-each80:
-	VMOVUPS      (AX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2112(AX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      32(AX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2144(AX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each80
+each99:
+	VMOVUPS      (AX)(SI*1), Y12
+	VANDPS       Y12, Y1, Y13
+	VADDPS       Y13, Y2, Y13
+	VMOVUPS      Y13, 2112(AX)(SI*1)
+	VADDPS       Y13, Y4, Y4
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y5, Y5
+	VMINPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMOVUPS      (CX)(SI*1), Y12
+	VANDPS       Y12, Y1, Y13
+	VADDPS       Y13, Y3, Y13
+	VMOVUPS      Y13, 2112(CX)(SI*1)
+	VADDPS       Y13, Y8, Y8
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y9, Y9
+	VMINPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each99
+	VMOVUPS      Y4, 6400(AX)
+	VMOVUPS      Y5, 6464(AX)
+	VMOVUPS      Y6, 6528(AX)
+	VMOVUPS      Y7, 6592(AX)
 	VXORPS       Y1, Y1, Y1
-	VMINPS       Y5, Y1, Y1
-	VCMPPS       $0x00, Y1, Y6, Y7
-	VSUBPS       Y1, Y6, Y2
-	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y2, Y2
-	VBROADCASTSS constants<>+20(SB), Y8
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(AX)
-	VMOVUPS      Y3, 8512(AX)
-	VMOVUPS      Y4, 8576(AX)
-	VMOVUPS      Y5, 8640(AX)
-	VMOVUPS      Y6, 8704(AX)
-	VMOVUPS      Y2, 8896(AX)
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      Y1, 9216(AX)
-	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 8832(AX)
+	VMOVUPS      Y1, 6720(AX)
+	VMOVUPS      Y8, 6400(CX)
+	VMOVUPS      Y9, 6464(CX)
+	VMOVUPS      Y10, 6528(CX)
+	VMOVUPS      Y11, 6592(CX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(CX)
+	VXORPS       Y1, Y1, Y1
+	VMINPS       Y6, Y1, Y2
+	VSUBPS       Y2, Y7, Y1
+	VCMPPS       $0x00, Y2, Y7, Y3
+	VBROADCASTSS constants<>+16(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VBROADCASTSS constants<>+20(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VMOVUPS      Y3, 6656(AX)
+	VMOVUPS      Y1, 6784(AX)
+	VMOVUPS      Y2, 6848(AX)
+	VMOVUPS      Y2, 7040(AX)
+	VMOVUPS      Y2, 7104(AX)
 	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y1, Y3, Y5
+	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
 	VBROADCASTSS constants<>+24(SB), Y6
 	VCMPPS       $0x1e, Y6, Y4, Y4
 	VANDPS       Y3, Y4, Y4
 	VBROADCASTSS constants<>+28(SB), Y3
 	VCMPPS       $0x11, Y3, Y5, Y3
 	VANDPS       Y4, Y3, Y3
-	VMOVUPS      8832(AX), Y4
+	VMOVUPS      6720(AX), Y4
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
-	VMOVUPS      Y4, 8832(AX)
-	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y4, 6720(AX)
+	VDIVPS       Y1, Y0, Y1
 	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each81:
-	VMOVUPS      (AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4224(AX)(DI*1)
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4256(AX)(DI*1)
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each81
-	VMOVUPS      Y4, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VXORPS       Y2, Y2, Y2
-	XORQ         DI, DI
-
-each82:
-	VMOVUPS      (CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      32(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      64(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      96(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each82
-	VBROADCASTSS constants<>+8(SB), Y3
-	VMULPS       Y3, Y2, Y2
-	VSQRTPS      Y2, Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VBROADCASTSS constants<>+12(SB), Y4
-	VMOVUPS      (CX), Y5
-	VMOVUPS      (CX), Y6
-	XORQ         DI, DI
-
-each83:
-	VMOVUPS      (CX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2112(CX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      32(CX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2144(CX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each83
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y5, Y1, Y1
-	VCMPPS       $0x00, Y1, Y6, Y7
-	VSUBPS       Y1, Y6, Y2
+	VMINPS       Y10, Y5, Y6
+	VSUBPS       Y6, Y11, Y5
+	VCMPPS       $0x00, Y6, Y11, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y2, Y2
+	VBLENDVPS    Y7, Y8, Y5, Y5
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(CX)
-	VMOVUPS      Y3, 8512(CX)
-	VMOVUPS      Y4, 8576(CX)
-	VMOVUPS      Y5, 8640(CX)
-	VMOVUPS      Y6, 8704(CX)
-	VMOVUPS      Y2, 8896(CX)
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      Y1, 9216(CX)
+	VMOVUPS      Y7, 6656(CX)
+	VMOVUPS      Y5, 6784(CX)
+	VMOVUPS      Y6, 6848(CX)
+	VMOVUPS      Y6, 7040(CX)
+	VMOVUPS      Y6, 7104(CX)
+	VBROADCASTSS 4(DX), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      6528(CX), Y8
+	VMULPS       Y5, Y7, Y9
+	VSUBPS       Y6, Y8, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1e, Y7, Y5, Y7
+	VBROADCASTSS constants<>+24(SB), Y10
+	VCMPPS       $0x1e, Y10, Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VBROADCASTSS constants<>+28(SB), Y7
+	VCMPPS       $0x11, Y7, Y9, Y7
+	VANDPS       Y8, Y7, Y7
+	VMOVUPS      6720(CX), Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y8
+	VMOVUPS      Y8, 6720(CX)
+	VDIVPS       Y5, Y0, Y5
+	VBROADCASTSS constants<>+16(SB), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      Y5, 7168(CX)
+	VMOVUPS      Y7, 6976(CX)
+	VXORPS       Y8, Y8, Y8
+	XORQ         SI, SI
+
+each100:
+	VMOVUPS  (AX)(SI*1), Y9
+	VSUBPS   Y2, Y9, Y10
+	VMULPS   Y10, Y1, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y3, Y10, Y10
+	VADDPS   Y2, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(AX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y4, Y4
+	VMOVUPS  (CX)(SI*1), Y9
+	VSUBPS   Y6, Y9, Y10
+	VMULPS   Y10, Y5, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y7, Y10, Y10
+	VADDPS   Y6, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(CX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y8, Y8
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each100
+	VMOVUPS  Y4, 6912(AX)
+	VMOVUPS  Y8, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
+
+loop101:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y3
-	VBROADCASTSS constants<>+24(SB), Y6
-	VCMPPS       $0x1e, Y6, Y4, Y4
-	VANDPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+28(SB), Y3
-	VCMPPS       $0x11, Y3, Y5, Y3
-	VANDPS       Y4, Y3, Y3
-	VMOVUPS      8832(CX), Y4
-	VBROADCASTSS constants<>+20(SB), Y5
-	VBLENDVPS    Y3, Y4, Y5, Y4
-	VMOVUPS      Y4, 8832(CX)
-	VDIVPS       Y2, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each84:
-	VMOVUPS  (CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4224(CX)(DI*1)
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2112(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4256(CX)(DI*1)
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2144(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each84
-	VMOVUPS  Y4, 9024(CX)
-	LEAQ     8(DX), DI
-
-loop85:
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each86:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each102:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each86
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	CMPQ      R8, BX
+	JNE       each102
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none103
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none87
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none87:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none103:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each88:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each104:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each88
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	CMPQ      R8, BX
+	JNE       each104
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none105
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none89
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none89:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none105:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each90:
-	VMOVUPS      6336(AX)(R8*1), Y4
+each106:
+	VMOVUPS      4224(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(AX)(R8*1), Y4, Y4
@@ -3909,107 +4932,84 @@ each90:
 	VMULPS       2208(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each90
-	VMOVUPS      9024(AX), Y4
+	CMPQ         R8, BX
+	JNE          each106
+	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none91
-	VMOVUPS      9024(AX), Y5
+	JZ           none107
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y3
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y3
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(AX)
+	VMOVUPS      Y3, 7104(AX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y3
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each92:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each92
-
-none91:
-	VMOVUPS 9344(CX), Y1
-	VMOVUPS 9408(CX), Y2
+none107:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each93:
-	VMOVUPS      6336(CX)(R8*1), Y4
+each108:
+	VMOVUPS      4224(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(CX)(R8*1), Y4, Y4
@@ -4017,525 +5017,825 @@ each93:
 	VMULPS       2208(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each93
-	VMOVUPS      9024(CX), Y4
+	CMPQ         R8, BX
+	JNE          each108
+	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none94
-	VMOVUPS      9024(CX), Y5
+	JZ           none109
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y3
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y3
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(CX)
+	VMOVUPS      Y3, 7104(CX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y3
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none109:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop101
+	MOVQ beyond+24(FP), DI
+
+loop110:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each95:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each95
+each111:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each111
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none112
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none94:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop85
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+none112:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each113:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each113
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none114
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none114:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         R8, R8
+
+each115:
+	VMOVUPS      4224(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each115
+	VMOVUPS      6912(AX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none116
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(AX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none116:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R8, R8
+
+each117:
+	VMOVUPS      4224(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each117
+	VMOVUPS      6912(CX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none118
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(CX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none118:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop110
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
-// func searchMagnitudeAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
-TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-32
+// func searchMagnitudeAVX2(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX2
+TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
 	VBROADCASTSS (DX), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VBROADCASTSS constants<>+12(SB), Y3
 	VMOVUPS      (AX), Y4
 	VMOVUPS      (AX), Y5
-	XORQ         DI, DI
+	VBROADCASTSS constants<>+12(SB), Y6
+	VBROADCASTSS constants<>+12(SB), Y7
+	VMOVUPS      (CX), Y8
+	VMOVUPS      (CX), Y9
+	XORQ         SI, SI
 
-each96:
-	VMOVUPS      (AX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2112(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(AX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2144(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each96
+each119:
+	VMOVUPS      (AX)(SI*1), Y10
+	VANDPS       Y10, Y1, Y11
+	VMOVUPS      Y11, 2112(AX)(SI*1)
+	VADDPS       Y11, Y2, Y2
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y3, Y3
+	VMINPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMOVUPS      (CX)(SI*1), Y10
+	VANDPS       Y10, Y1, Y11
+	VMOVUPS      Y11, 2112(CX)(SI*1)
+	VADDPS       Y11, Y6, Y6
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y7, Y7
+	VMINPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each119
+	VMOVUPS      Y2, 6400(AX)
+	VMOVUPS      Y3, 6464(AX)
+	VMOVUPS      Y4, 6528(AX)
+	VMOVUPS      Y5, 6592(AX)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      Y2, 6720(AX)
+	VMOVUPS      Y6, 6400(CX)
+	VMOVUPS      Y7, 6464(CX)
+	VMOVUPS      Y8, 6528(CX)
+	VMOVUPS      Y9, 6592(CX)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      Y2, 6720(CX)
+	VXORPS       Y2, Y2, Y2
+	VMINPS       Y4, Y2, Y3
+	VSUBPS       Y3, Y5, Y2
+	VCMPPS       $0x00, Y3, Y5, Y4
+	VBROADCASTSS constants<>+16(SB), Y5
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VBROADCASTSS constants<>+20(SB), Y5
 	VXORPS       Y6, Y6, Y6
-	VMINPS       Y4, Y6, Y6
-	VCMPPS       $0x00, Y6, Y5, Y8
-	VSUBPS       Y6, Y5, Y7
+	VBLENDVPS    Y4, Y5, Y6, Y4
+	VMOVUPS      Y4, 6656(AX)
+	VMOVUPS      Y2, 6784(AX)
+	VMOVUPS      Y3, 6848(AX)
+	VMOVUPS      Y3, 7040(AX)
+	VMOVUPS      Y3, 7104(AX)
+	VBROADCASTSS 4(DX), Y4
+	VDIVPS       Y2, Y4, Y4
+	VMOVUPS      6528(AX), Y5
+	VMULPS       Y2, Y4, Y6
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+24(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x11, Y4, Y6, Y4
+	VANDPS       Y5, Y4, Y4
+	VMOVUPS      6720(AX), Y5
+	VBROADCASTSS constants<>+20(SB), Y6
+	VBLENDVPS    Y4, Y5, Y6, Y5
+	VMOVUPS      Y5, 6720(AX)
+	VDIVPS       Y2, Y0, Y2
+	VBROADCASTSS constants<>+16(SB), Y4
+	VDIVPS       Y2, Y4, Y4
+	VMOVUPS      Y2, 7168(AX)
+	VMOVUPS      Y4, 6976(AX)
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMINPS       Y8, Y6, Y7
+	VSUBPS       Y7, Y9, Y6
+	VCMPPS       $0x00, Y7, Y9, Y8
 	VBROADCASTSS constants<>+16(SB), Y9
-	VBLENDVPS    Y8, Y9, Y7, Y7
+	VBLENDVPS    Y8, Y9, Y6, Y6
 	VBROADCASTSS constants<>+20(SB), Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 8768(AX)
-	VMOVUPS      Y2, 8512(AX)
-	VMOVUPS      Y3, 8576(AX)
-	VMOVUPS      Y4, 8640(AX)
-	VMOVUPS      Y5, 8704(AX)
-	VMOVUPS      Y7, 8896(AX)
-	VMOVUPS      Y6, 8960(AX)
-	VMOVUPS      Y6, 9152(AX)
-	VMOVUPS      Y6, 9216(AX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(AX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      8640(AX), Y3
-	VMULPS       Y7, Y2, Y4
-	VSUBPS       Y6, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y7, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VDIVPS       Y7, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VMOVUPS      Y8, 6656(CX)
+	VMOVUPS      Y6, 6784(CX)
+	VMOVUPS      Y7, 6848(CX)
+	VMOVUPS      Y7, 7040(CX)
+	VMOVUPS      Y7, 7104(CX)
+	VBROADCASTSS 4(DX), Y8
+	VDIVPS       Y6, Y8, Y8
+	VMOVUPS      6528(CX), Y9
+	VMULPS       Y6, Y8, Y10
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y6, Y8
+	VBROADCASTSS constants<>+24(SB), Y11
+	VCMPPS       $0x1e, Y11, Y9, Y9
+	VANDPS       Y8, Y9, Y9
+	VBROADCASTSS constants<>+28(SB), Y8
+	VCMPPS       $0x11, Y8, Y10, Y8
+	VANDPS       Y9, Y8, Y8
+	VMOVUPS      6720(CX), Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VBLENDVPS    Y8, Y9, Y10, Y9
+	VMOVUPS      Y9, 6720(CX)
+	VDIVPS       Y6, Y0, Y6
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y6, Y8, Y8
+	VMOVUPS      Y6, 7168(CX)
+	VMOVUPS      Y8, 6976(CX)
+	VXORPS       Y9, Y9, Y9
+	XORQ         SI, SI
+
+each120:
+	VMOVUPS  (AX)(SI*1), Y10
+	VSUBPS   Y3, Y10, Y11
+	VMULPS   Y11, Y2, Y11
+	VROUNDPS $0x08, Y11, Y11
+	VMULPS   Y4, Y11, Y11
+	VADDPS   Y3, Y11, Y11
+	VSUBPS   Y10, Y11, Y11
+	VANDPS   Y1, Y11, Y11
+	VMULPS   2112(AX)(SI*1), Y11, Y11
+	VADDPS   Y11, Y5, Y5
+	VMOVUPS  (CX)(SI*1), Y10
+	VSUBPS   Y7, Y10, Y11
+	VMULPS   Y11, Y6, Y11
+	VROUNDPS $0x08, Y11, Y11
+	VMULPS   Y8, Y11, Y11
+	VADDPS   Y7, Y11, Y11
+	VSUBPS   Y10, Y11, Y11
+	VANDPS   Y1, Y11, Y11
+	VMULPS   2112(CX)(SI*1), Y11, Y11
+	VADDPS   Y11, Y9, Y9
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each120
+	VMOVUPS  Y5, 6912(AX)
+	VMOVUPS  Y9, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
+
+loop121:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each97:
-	VMOVUPS      (AX)(DI*1), Y7
-	VSUBPS       Y6, Y7, Y8
-	VMAXPS       Y5, Y8, Y8
-	VMOVUPS      Y8, 4224(AX)(DI*1)
-	VMULPS       Y8, Y2, Y8
-	VROUNDPS     $0x08, Y8, Y8
-	VMINPS       Y0, Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y6, Y8, Y8
-	VSUBPS       Y7, Y8, Y8
-	VANDPS       Y1, Y8, Y8
-	VMULPS       2112(AX)(DI*1), Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y7
-	VSUBPS       Y6, Y7, Y8
-	VMAXPS       Y5, Y8, Y8
-	VMOVUPS      Y8, 4256(AX)(DI*1)
-	VMULPS       Y8, Y2, Y8
-	VROUNDPS     $0x08, Y8, Y8
-	VMINPS       Y0, Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y6, Y8, Y8
-	VSUBPS       Y7, Y8, Y8
-	VANDPS       Y1, Y8, Y8
-	VMULPS       2144(AX)(DI*1), Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each97
-	VMOVUPS      Y4, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (CX), Y4
-	VMOVUPS      (CX), Y5
-	XORQ         DI, DI
-
-each98:
-	VMOVUPS      (CX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2112(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(CX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2144(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each98
 	VXORPS       Y6, Y6, Y6
-	VMINPS       Y4, Y6, Y6
-	VCMPPS       $0x00, Y6, Y5, Y8
-	VSUBPS       Y6, Y5, Y7
-	VBROADCASTSS constants<>+16(SB), Y9
-	VBLENDVPS    Y8, Y9, Y7, Y7
-	VBROADCASTSS constants<>+20(SB), Y9
-	VXORPS       Y10, Y10, Y10
-	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 8768(CX)
-	VMOVUPS      Y2, 8512(CX)
-	VMOVUPS      Y3, 8576(CX)
-	VMOVUPS      Y4, 8640(CX)
-	VMOVUPS      Y5, 8704(CX)
-	VMOVUPS      Y7, 8896(CX)
-	VMOVUPS      Y6, 8960(CX)
-	VMOVUPS      Y6, 9152(CX)
-	VMOVUPS      Y6, 9216(CX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(CX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      8640(CX), Y3
-	VMULPS       Y7, Y2, Y4
-	VSUBPS       Y6, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y7, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
+	XORQ         R8, R8
+
+each122:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each122
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none123
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none123:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VDIVPS       Y7, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each99:
-	VMOVUPS  (CX)(DI*1), Y7
-	VSUBPS   Y6, Y7, Y8
-	VMAXPS   Y5, Y8, Y8
-	VMOVUPS  Y8, 4224(CX)(DI*1)
-	VMULPS   Y8, Y2, Y8
-	VROUNDPS $0x08, Y8, Y8
-	VMINPS   Y0, Y8, Y8
-	VMULPS   Y3, Y8, Y8
-	VADDPS   Y6, Y8, Y8
-	VSUBPS   Y7, Y8, Y8
-	VANDPS   Y1, Y8, Y8
-	VMULPS   2112(CX)(DI*1), Y8, Y8
-	VADDPS   Y8, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y7
-	VSUBPS   Y6, Y7, Y8
-	VMAXPS   Y5, Y8, Y8
-	VMOVUPS  Y8, 4256(CX)(DI*1)
-	VMULPS   Y8, Y2, Y8
-	VROUNDPS $0x08, Y8, Y8
-	VMINPS   Y0, Y8, Y8
-	VMULPS   Y3, Y8, Y8
-	VADDPS   Y6, Y8, Y8
-	VSUBPS   Y7, Y8, Y8
-	VANDPS   Y1, Y8, Y8
-	VMULPS   2144(CX)(DI*1), Y8, Y8
-	VADDPS   Y8, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each99
-	VMOVUPS  Y4, 9024(CX)
-	LEAQ     8(DX), DI
-
-loop100:
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each101:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each124:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each101
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	CMPQ      R8, BX
+	JNE       each124
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none125
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none102
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none102:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
+none125:
 	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
-
-each103:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each103
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
-	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none104
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
-
-none104:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each105:
-	VMOVUPS      6336(AX)(R8*1), Y5
+each126:
+	VMOVUPS      4224(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       (AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2112(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6368(AX)(R8*1), Y5
+	VMOVUPS      4256(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       32(AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2144(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6400(AX)(R8*1), Y5
+	VMOVUPS      4288(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       64(AX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2176(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6432(AX)(R8*1), Y5
+	VMOVUPS      4320(AX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       96(AX)(R8*1), Y5, Y5
@@ -4543,108 +5843,85 @@ each105:
 	VMULPS       2208(AX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each105
-	VMOVUPS      9024(AX), Y3
+	CMPQ         R8, BX
+	JNE          each126
+	VMOVUPS      6912(AX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none106
-	VMOVUPS      9024(AX), Y5
+	JZ           none127
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y4
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y4, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y4
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y4
+	VMOVUPS      Y4, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9216(AX)
+	VMOVUPS      Y4, 7104(AX)
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y4
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y4
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each107:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each107
-
-none106:
-	VMOVUPS      9344(CX), Y1
-	VMOVUPS      9408(CX), Y2
+none127:
+	VMOVUPS      7232(CX), Y1
+	VMOVUPS      7296(CX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
 	XORQ         R8, R8
 
-each108:
-	VMOVUPS      6336(CX)(R8*1), Y5
+each128:
+	VMOVUPS      4224(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       (CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2112(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6368(CX)(R8*1), Y5
+	VMOVUPS      4256(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       32(CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2144(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6400(CX)(R8*1), Y5
+	VMOVUPS      4288(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       64(CX)(R8*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
 	VMULPS       2176(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      6432(CX)(R8*1), Y5
+	VMOVUPS      4320(CX)(R8*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
 	VSUBPS       96(CX)(R8*1), Y5, Y5
@@ -4652,538 +5929,834 @@ each108:
 	VMULPS       2208(CX)(R8*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each108
-	VMOVUPS      9024(CX), Y3
+	CMPQ         R8, BX
+	JNE          each128
+	VMOVUPS      6912(CX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
 	VPTEST       Y3, Y3
-	JZ           none109
-	VMOVUPS      9024(CX), Y5
+	JZ           none129
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y4
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y4, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y4
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y4
+	VMOVUPS      Y4, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 9216(CX)
+	VMOVUPS      Y4, 7104(CX)
 	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y4
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y4
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none129:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop121
+	MOVQ beyond+24(FP), DI
+
+loop130:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each110:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each110
+each131:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each131
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none132
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none109:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop100
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+none132:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each133:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each133
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none134
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none134:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each135:
+	VMOVUPS      4224(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each135
+	VMOVUPS      6912(AX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none136
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(AX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none136:
+	VMOVUPS      7232(CX), Y1
+	VMOVUPS      7296(CX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each137:
+	VMOVUPS      4224(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each137
+	VMOVUPS      6912(CX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none138
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(CX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none138:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop130
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
-// func searchImportanceAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX
-TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-32
+// func searchImportanceAVX2(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX2
+TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
-	LEAQ         9536(AX), CX
+	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
 	VBROADCASTSS (DX), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      8448(AX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
+	VMOVUPS      6336(AX), Y1
+	VMOVUPS      6336(CX), Y2
 	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (AX), Y4
+	VBROADCASTSS constants<>+12(SB), Y4
 	VMOVUPS      (AX), Y5
-	XORQ         DI, DI
+	VMOVUPS      (AX), Y6
+	VBROADCASTSS constants<>+12(SB), Y7
+	VBROADCASTSS constants<>+12(SB), Y8
+	VMOVUPS      (CX), Y9
+	VMOVUPS      (CX), Y10
+	XORQ         SI, SI
 
-each111:
-	VMOVUPS      (AX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2112(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(AX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2144(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each111
+each139:
+	VMOVUPS      (AX)(SI*1), Y11
+	VMULPS       Y11, Y11, Y12
+	VADDPS       Y12, Y1, Y12
+	VSQRTPS      Y12, Y12
+	VMULPS       2112(AX)(SI*1), Y12, Y12
+	VMOVUPS      Y12, 2112(AX)(SI*1)
+	VADDPS       Y12, Y3, Y3
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y4, Y4
+	VMINPS       Y5, Y11, Y5
+	VMAXPS       Y6, Y11, Y6
+	VMOVUPS      (CX)(SI*1), Y11
+	VMULPS       Y11, Y11, Y12
+	VADDPS       Y12, Y2, Y12
+	VSQRTPS      Y12, Y12
+	VMULPS       2112(CX)(SI*1), Y12, Y12
+	VMOVUPS      Y12, 2112(CX)(SI*1)
+	VADDPS       Y12, Y7, Y7
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y8, Y8
+	VMINPS       Y9, Y11, Y9
+	VMAXPS       Y10, Y11, Y10
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each139
+	VMOVUPS      Y3, 6400(AX)
+	VMOVUPS      Y4, 6464(AX)
+	VMOVUPS      Y5, 6528(AX)
+	VMOVUPS      Y6, 6592(AX)
 	VXORPS       Y1, Y1, Y1
-	VMINPS       Y4, Y1, Y1
-	VCMPPS       $0x00, Y1, Y5, Y7
-	VSUBPS       Y1, Y5, Y6
+	VMOVUPS      Y1, 6720(AX)
+	VMOVUPS      Y7, 6400(CX)
+	VMOVUPS      Y8, 6464(CX)
+	VMOVUPS      Y9, 6528(CX)
+	VMOVUPS      Y10, 6592(CX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(CX)
+	VXORPS       Y1, Y1, Y1
+	VMINPS       Y5, Y1, Y2
+	VSUBPS       Y2, Y6, Y1
+	VCMPPS       $0x00, Y2, Y6, Y3
+	VBROADCASTSS constants<>+16(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VBROADCASTSS constants<>+20(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VMOVUPS      Y3, 6656(AX)
+	VMOVUPS      Y1, 6784(AX)
+	VMOVUPS      Y2, 6848(AX)
+	VMOVUPS      Y2, 7040(AX)
+	VMOVUPS      Y2, 7104(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y1, Y3, Y5
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBROADCASTSS constants<>+24(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VBROADCASTSS constants<>+28(SB), Y3
+	VCMPPS       $0x11, Y3, Y5, Y3
+	VANDPS       Y4, Y3, Y3
+	VMOVUPS      6720(AX), Y4
+	VBROADCASTSS constants<>+20(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y4
+	VMOVUPS      Y4, 6720(AX)
+	VDIVPS       Y1, Y0, Y1
+	VBROADCASTSS constants<>+16(SB), Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VMINPS       Y9, Y5, Y6
+	VSUBPS       Y6, Y10, Y5
+	VCMPPS       $0x00, Y6, Y10, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y6, Y6
+	VBLENDVPS    Y7, Y8, Y5, Y5
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(AX)
-	VMOVUPS      Y2, 8512(AX)
-	VMOVUPS      Y3, 8576(AX)
-	VMOVUPS      Y4, 8640(AX)
-	VMOVUPS      Y5, 8704(AX)
-	VMOVUPS      Y6, 8896(AX)
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      Y1, 9216(AX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(AX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      8640(AX), Y3
-	VMULPS       Y6, Y2, Y4
-	VSUBPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y6, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VDIVPS       Y6, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(AX)
-	VMOVUPS      Y3, 9088(AX)
+	VMOVUPS      Y7, 6656(CX)
+	VMOVUPS      Y5, 6784(CX)
+	VMOVUPS      Y6, 6848(CX)
+	VMOVUPS      Y6, 7040(CX)
+	VMOVUPS      Y6, 7104(CX)
+	VBROADCASTSS 4(DX), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      6528(CX), Y8
+	VMULPS       Y5, Y7, Y9
+	VSUBPS       Y6, Y8, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1e, Y7, Y5, Y7
+	VBROADCASTSS constants<>+24(SB), Y10
+	VCMPPS       $0x1e, Y10, Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VBROADCASTSS constants<>+28(SB), Y7
+	VCMPPS       $0x11, Y7, Y9, Y7
+	VANDPS       Y8, Y7, Y7
+	VMOVUPS      6720(CX), Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y8
+	VMOVUPS      Y8, 6720(CX)
+	VDIVPS       Y5, Y0, Y5
+	VBROADCASTSS constants<>+16(SB), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      Y5, 7168(CX)
+	VMOVUPS      Y7, 6976(CX)
+	VXORPS       Y8, Y8, Y8
+	XORQ         SI, SI
+
+each140:
+	VMOVUPS  (AX)(SI*1), Y9
+	VSUBPS   Y2, Y9, Y10
+	VMULPS   Y10, Y1, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y3, Y10, Y10
+	VADDPS   Y2, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(AX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y4, Y4
+	VMOVUPS  (CX)(SI*1), Y9
+	VSUBPS   Y6, Y9, Y10
+	VMULPS   Y10, Y5, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y7, Y10, Y10
+	VADDPS   Y6, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(CX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y8, Y8
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each140
+	VMOVUPS  Y4, 6912(AX)
+	VMOVUPS  Y8, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
+
+loop141:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
 
-each112:
-	VMOVUPS      (AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4224(AX)(DI*1)
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVUPS      Y7, 4256(AX)(DI*1)
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMINPS       Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each112
-	VMOVUPS      Y4, 9024(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      8448(CX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (CX), Y4
-	VMOVUPS      (CX), Y5
-	XORQ         DI, DI
+each142:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each142
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none143
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-each113:
-	VMOVUPS      (CX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2112(CX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2112(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(CX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2144(CX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2144(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each113
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y4, Y1, Y1
-	VCMPPS       $0x00, Y1, Y5, Y7
-	VSUBPS       Y1, Y5, Y6
-	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y6, Y6
-	VBROADCASTSS constants<>+20(SB), Y8
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 8768(CX)
-	VMOVUPS      Y2, 8512(CX)
-	VMOVUPS      Y3, 8576(CX)
-	VMOVUPS      Y4, 8640(CX)
-	VMOVUPS      Y5, 8704(CX)
-	VMOVUPS      Y6, 8896(CX)
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      Y1, 9216(CX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 8832(CX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      8640(CX), Y3
-	VMULPS       Y6, Y2, Y4
-	VSUBPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y6, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
+none143:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VDIVPS       Y6, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 9280(CX)
-	VMOVUPS      Y3, 9088(CX)
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each114:
-	VMOVUPS  (CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4224(CX)(DI*1)
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2112(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMAXPS   Y5, Y7, Y7
-	VMOVUPS  Y7, 4256(CX)(DI*1)
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VMINPS   Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2144(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each114
-	VMOVUPS  Y4, 9024(CX)
-	LEAQ     8(DX), DI
-
-loop115:
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(AX), Y1, Y1
-	VMOVUPS      Y1, 9472(AX)
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each116:
-	VMULPS    4224(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(AX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(AX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
+each144:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each116
-	VMOVUPS   8512(AX), Y1
-	VMOVUPS   8576(AX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
+	CMPQ      R8, BX
+	JNE       each144
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
 	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none145
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none117
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none117:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
+none145:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(AX)
-	VMOVUPS      Y2, 9408(AX)
-	VBROADCASTSS (DI), Y1
-	VDIVPS       8896(CX), Y1, Y1
-	VMOVUPS      Y1, 9472(CX)
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
-
-each118:
-	VMULPS    4224(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6336(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    (CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4256(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6368(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    32(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4288(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6400(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    64(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	VMULPS    4320(CX)(R8*1), Y1, Y5
-	VROUNDPS  $0x08, Y5, Y5
-	VMINPS    Y0, Y5, Y5
-	VMOVUPS   Y5, 6432(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y6, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	VMULPS    96(CX)(R8*1), Y6, Y6
-	VADDPS    Y6, Y4, Y4
-	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each118
-	VMOVUPS   8512(CX), Y1
-	VMOVUPS   8576(CX), Y5
-	VMULPS    Y1, Y3, Y6
-	VMULPS    Y2, Y2, Y7
-	VSUBPS    Y7, Y6, Y6
-	VMULPS    Y1, Y4, Y1
-	VMULPS    Y5, Y2, Y7
-	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y5, Y3, Y5
-	VMULPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y5, Y2
-	VDIVPS    Y6, Y1, Y1
-	VDIVPS    Y6, Y2, Y2
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x1e, Y5, Y2, Y5
-	VPTEST    Y5, Y5
-	JZ        none119
-	VDIVPS    Y3, Y4, Y3
-	VBLENDVPS Y5, Y3, Y1, Y1
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y5, Y3, Y2, Y2
-
-none119:
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y6, Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 9344(CX)
-	VMOVUPS      Y2, 9408(CX)
-	VMOVUPS      9344(AX), Y1
-	VMOVUPS      9408(AX), Y2
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each120:
-	VMOVUPS      6336(AX)(R8*1), Y4
+each146:
+	VMOVUPS      4224(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(AX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(AX)(R8*1), Y4, Y4
@@ -5191,107 +6764,84 @@ each120:
 	VMULPS       2208(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each120
-	VMOVUPS      9024(AX), Y4
+	CMPQ         R8, BX
+	JNE          each146
+	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none121
-	VMOVUPS      9024(AX), Y5
+	JZ           none147
+	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(AX)
-	VMOVUPS      9088(AX), Y3
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(AX)
-	VMOVUPS      9152(AX), Y1
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9472(AX), Y1
-	VMOVUPS      9280(AX), Y3
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(AX)
-	VMOVUPS      8960(AX), Y1
-	VMOVUPS      9216(AX), Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(AX)
+	VMOVUPS      Y3, 7104(AX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(AX)
-	VMOVUPS      8896(AX), Y2
-	VMOVUPS      8704(AX), Y3
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(AX)
+	VMOVUPS      Y2, 6784(AX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(AX), Y4
+	VMOVUPS      6528(AX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(AX)
-	VXORPS       Y2, Y2, Y2
-	XORQ         R8, R8
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
 
-each122:
-	VMOVUPS (AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(AX)(R8*1)
-	VMOVUPS 32(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(AX)(R8*1)
-	VMOVUPS 64(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(AX)(R8*1)
-	VMOVUPS 96(AX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(AX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each122
-
-none121:
-	VMOVUPS 9344(CX), Y1
-	VMOVUPS 9408(CX), Y2
+none147:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each123:
-	VMOVUPS      6336(CX)(R8*1), Y4
+each148:
+	VMOVUPS      4224(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       (CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2112(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6368(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       32(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2144(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6400(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       64(CX)(R8*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
 	VMULPS       2176(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      6432(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
 	VSUBPS       96(CX)(R8*1), Y4, Y4
@@ -5299,108 +6849,451 @@ each123:
 	VMULPS       2208(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each123
-	VMOVUPS      9024(CX), Y4
+	CMPQ         R8, BX
+	JNE          each148
+	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none124
-	VMOVUPS      9024(CX), Y5
+	JZ           none149
+	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
-	VMOVUPS      Y5, 9024(CX)
-	VMOVUPS      9088(CX), Y3
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9088(CX)
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9472(CX), Y1
-	VMOVUPS      9280(CX), Y3
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9280(CX)
-	VMOVUPS      8960(CX), Y1
-	VMOVUPS      9216(CX), Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
 	VBLENDVPS    Y4, Y1, Y3, Y3
-	VMOVUPS      Y3, 9216(CX)
+	VMOVUPS      Y3, 7104(CX)
 	VBLENDVPS    Y4, Y2, Y1, Y1
-	VMOVUPS      Y1, 8960(CX)
-	VMOVUPS      8896(CX), Y2
-	VMOVUPS      8704(CX), Y3
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMOVUPS      Y2, 8896(CX)
+	VMOVUPS      Y2, 6784(CX)
 	VBROADCASTSS 4(DX), Y3
 	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      8640(CX), Y4
+	VMOVUPS      6528(CX), Y4
 	VMULPS       Y2, Y3, Y5
 	VSUBPS       Y1, Y4, Y4
 	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none149:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop141
+	MOVQ beyond+24(FP), DI
+
+loop150:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y2
-	VBROADCASTSS constants<>+24(SB), Y3
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y5, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      8832(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 8832(CX)
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each125:
-	VMOVUPS (CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4224(CX)(R8*1)
-	VMOVUPS 32(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4256(CX)(R8*1)
-	VMOVUPS 64(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4288(CX)(R8*1)
-	VMOVUPS 96(CX)(R8*1), Y3
-	VSUBPS  Y1, Y3, Y3
-	VMAXPS  Y2, Y3, Y3
-	VMOVUPS Y3, 4320(CX)(R8*1)
-	ADDQ    $+128, R8
-	CMPQ    R8, SI
-	JNE     each125
+each151:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each151
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none152
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
 
-none124:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop115
-	VMOVUPS      8768(AX), Y0
-	VMOVUPS      9152(AX), Y1
+none152:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each153:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each153
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none154
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none154:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         R8, R8
+
+each155:
+	VMOVUPS      4224(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each155
+	VMOVUPS      6912(AX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none156
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(AX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none156:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R8, R8
+
+each157:
+	VMOVUPS      4224(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each157
+	VMOVUPS      6912(CX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none158
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(CX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none158:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop150
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(AX)
-	VMOVUPS      9088(AX), Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(AX)
-	VMOVUPS      9280(AX), Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(AX)
-	VMOVUPS      8768(CX), Y0
-	VMOVUPS      9152(CX), Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
 	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 9152(CX)
-	VMOVUPS      9088(CX), Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9088(CX)
-	VMOVUPS      9280(CX), Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 9280(CX)
+	VMOVUPS      Y1, 7168(CX)
 	VZEROUPPER
 	RET
 
@@ -5415,12 +7308,12 @@ TEXT ·proportionalAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop126:
+loop159:
 	VMOVUPS   (AX)(BX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, BX
 	DECQ      SI
-	JNZ       loop126
+	JNZ       loop159
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5431,7 +7324,7 @@ loop126:
 	XORQ      BX, BX
 	MOVQ      DX, SI
 
-loop127:
+loop160:
 	VMULPS       (AX)(BX*1), Y2, Y1
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y1, Y1
@@ -5440,17 +7333,17 @@ loop127:
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop127
+	JNZ          loop160
 	VXORPS       Y1, Y1, Y1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop128:
+loop161:
 	VMOVUPS   (CX)(AX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, AX
 	DECQ      BX
-	JNZ       loop128
+	JNZ       loop161
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5460,7 +7353,7 @@ loop128:
 	VMOVUPS   Y0, 3072(CX)
 	XORQ      AX, AX
 
-loop129:
+loop162:
 	VMULPS       (CX)(AX*1), Y2, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -5469,7 +7362,7 @@ loop129:
 	VMOVUPS      Y0, 2048(CX)(AX*1)
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop129
+	JNZ          loop162
 	VZEROUPPER
 	RET
 
@@ -5485,12 +7378,12 @@ TEXT ·positiveAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop130:
+loop163:
 	VMOVUPS      (AX)(BX*1), Y3
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop130
+	JNZ          loop163
 	VDIVPS       Y2, Y0, Y4
 	VXORPS       Y6, Y6, Y6
 	VMOVAPS      Y4, Y3
@@ -5499,7 +7392,7 @@ loop130:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop131:
+loop164:
 	VMOVUPS      (AX)(BX*1), Y7
 	VMULPS       Y7, Y3, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
@@ -5514,7 +7407,7 @@ loop131:
 	VADDPS       Y7, Y6, Y6
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop131
+	JNZ          loop164
 	VMOVAPS      Y6, Y3
 	VXORPS       Y7, Y7, Y7
 	VBROADCASTSS constants<>+40(SB), Y5
@@ -5525,7 +7418,7 @@ loop131:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop132:
+loop165:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5543,7 +7436,7 @@ loop132:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop132
+	JNZ          loop165
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5556,7 +7449,7 @@ loop132:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop133:
+loop166:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5574,7 +7467,7 @@ loop133:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop133
+	JNZ          loop166
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5587,7 +7480,7 @@ loop133:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop134:
+loop167:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5605,7 +7498,7 @@ loop134:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop134
+	JNZ          loop167
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5618,7 +7511,7 @@ loop134:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop135:
+loop168:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5636,7 +7529,7 @@ loop135:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop135
+	JNZ          loop168
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5649,7 +7542,7 @@ loop135:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop136:
+loop169:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5667,7 +7560,7 @@ loop136:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop136
+	JNZ          loop169
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5680,7 +7573,7 @@ loop136:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop137:
+loop170:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5698,7 +7591,7 @@ loop137:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop137
+	JNZ          loop170
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5711,7 +7604,7 @@ loop137:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop138:
+loop171:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5729,7 +7622,7 @@ loop138:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop138
+	JNZ          loop171
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5742,7 +7635,7 @@ loop138:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop139:
+loop172:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5760,7 +7653,7 @@ loop139:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop139
+	JNZ          loop172
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5769,7 +7662,7 @@ loop139:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop140:
+loop173:
 	VMOVUPS      (AX)(BX*1), Y6
 	VMOVUPS      1024(AX)(BX*1), Y7
 	VMULPS       Y6, Y4, Y8
@@ -5792,18 +7685,18 @@ loop140:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop140
+	JNZ          loop173
 	VMOVUPS      Y2, 3072(AX)
 	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop141:
+loop174:
 	VMOVUPS      (CX)(BX*1), Y4
 	VMAXPS       Y2, Y4, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop141
+	JNZ          loop174
 	VDIVPS       Y2, Y0, Y6
 	VXORPS       Y8, Y8, Y8
 	VMOVAPS      Y6, Y4
@@ -5812,7 +7705,7 @@ loop141:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop142:
+loop175:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y4, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -5827,7 +7720,7 @@ loop142:
 	VADDPS       Y9, Y8, Y8
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop142
+	JNZ          loop175
 	VMOVAPS      Y8, Y4
 	VXORPS       Y9, Y9, Y9
 	VBROADCASTSS constants<>+40(SB), Y7
@@ -5838,7 +7731,7 @@ loop142:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop143:
+loop176:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -5856,7 +7749,7 @@ loop143:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop143
+	JNZ          loop176
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -5869,7 +7762,7 @@ loop143:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop144:
+loop177:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -5887,7 +7780,7 @@ loop144:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop144
+	JNZ          loop177
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -5900,7 +7793,7 @@ loop144:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop145:
+loop178:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -5918,7 +7811,7 @@ loop145:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop145
+	JNZ          loop178
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -5931,7 +7824,7 @@ loop145:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop146:
+loop179:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -5949,7 +7842,7 @@ loop146:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop146
+	JNZ          loop179
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -5962,7 +7855,7 @@ loop146:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop147:
+loop180:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -5980,7 +7873,7 @@ loop147:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop147
+	JNZ          loop180
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -5993,7 +7886,7 @@ loop147:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop148:
+loop181:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6011,7 +7904,7 @@ loop148:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop148
+	JNZ          loop181
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6024,7 +7917,7 @@ loop148:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop149:
+loop182:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6042,7 +7935,7 @@ loop149:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop149
+	JNZ          loop182
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6055,7 +7948,7 @@ loop149:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop150:
+loop183:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y0, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -6073,7 +7966,7 @@ loop150:
 	VADDPS       Y9, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop150
+	JNZ          loop183
 	VCMPPS       $0x11, Y4, Y7, Y8
 	VBLENDVPS    Y8, Y7, Y4, Y4
 	VBLENDVPS    Y8, Y0, Y6, Y6
@@ -6082,7 +7975,7 @@ loop150:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop151:
+loop184:
 	VMOVUPS      (CX)(BX*1), Y7
 	VMOVUPS      1024(CX)(BX*1), Y8
 	VMULPS       Y7, Y6, Y9
@@ -6105,16 +7998,16 @@ loop151:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop151
+	JNZ          loop184
 	VMOVUPS      Y2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop153:
+loop186:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop154:
+loop187:
 	VMOVUPS      (AX)(SI*1), Y2
 	VMOVUPS      1024(AX)(SI*1), Y6
 	VMOVUPS      2048(AX)(SI*1), Y7
@@ -6209,13 +8102,13 @@ loop154:
 	ORL          R9, R8
 	ADDQ         $+32, SI
 	DECQ         DI
-	JNZ          loop154
+	JNZ          loop187
 	TESTL        R8, R8
-	JZ           done152
+	JZ           done185
 	DECQ         BX
-	JNZ          loop153
+	JNZ          loop186
 
-done152:
+done185:
 	VDIVPS       Y5, Y3, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x1e, Y2, Y5, Y2
@@ -6230,14 +8123,14 @@ done152:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop155:
+loop188:
 	VMOVUPS      2048(AX)(BX*1), Y1
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop155
+	JNZ          loop188
 	VDIVPS       Y4, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VCMPPS       $0x1e, Y1, Y4, Y1
@@ -6251,14 +8144,14 @@ loop155:
 	VMOVUPS      Y0, 3072(CX)
 	XORQ         AX, AX
 
-loop156:
+loop189:
 	VMOVUPS   2048(CX)(AX*1), Y0
 	VXORPS    Y2, Y2, Y2
 	VBLENDVPS Y1, Y2, Y0, Y0
 	VMOVUPS   Y0, 2048(CX)(AX*1)
 	ADDQ      $+32, AX
 	DECQ      DX
-	JNZ       loop156
+	JNZ       loop189
 	VZEROUPPER
 	RET
 
@@ -6270,8 +8163,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	MOVQ         mins+24(FP), DX
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Y0
-	VADDPS       (AX), Y0, Y0
 	VBROADCASTSS (CX), Y1
+	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6284,8 +8177,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 4(DX), Y1
-	VADDPS       128(AX), Y1, Y1
 	VBROADCASTSS 4(CX), Y2
+	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6300,8 +8193,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS (DX), Y1
-	VADDPS       32(AX), Y1, Y1
 	VBROADCASTSS (CX), Y2
+	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6314,8 +8207,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 4(DX), Y2
-	VADDPS       160(AX), Y2, Y2
 	VBROADCASTSS 4(CX), Y3
+	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6330,8 +8223,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS (DX), Y2
-	VADDPS       64(AX), Y2, Y2
 	VBROADCASTSS (CX), Y3
+	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6344,8 +8237,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 4(DX), Y3
-	VADDPS       192(AX), Y3, Y3
 	VBROADCASTSS 4(CX), Y4
+	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6360,8 +8253,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS (DX), Y3
-	VADDPS       96(AX), Y3, Y3
 	VBROADCASTSS (CX), Y4
+	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6374,8 +8267,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 4(DX), Y4
-	VADDPS       224(AX), Y4, Y4
 	VBROADCASTSS 4(CX), Y5
+	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6392,12 +8285,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 8(DX), Y0
-	VADDPS       256(AX), Y0, Y0
 	VBROADCASTSS 8(CX), Y1
+	VADDPS       256(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6410,8 +8303,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 12(DX), Y1
-	VADDPS       384(AX), Y1, Y1
 	VBROADCASTSS 12(CX), Y2
+	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6426,8 +8319,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 8(DX), Y1
-	VADDPS       288(AX), Y1, Y1
 	VBROADCASTSS 8(CX), Y2
+	VADDPS       288(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6440,8 +8333,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 12(DX), Y2
-	VADDPS       416(AX), Y2, Y2
 	VBROADCASTSS 12(CX), Y3
+	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6456,8 +8349,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 8(DX), Y2
-	VADDPS       320(AX), Y2, Y2
 	VBROADCASTSS 8(CX), Y3
+	VADDPS       320(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6470,8 +8363,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
-	VADDPS       448(AX), Y3, Y3
 	VBROADCASTSS 12(CX), Y4
+	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6486,8 +8379,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 8(DX), Y3
-	VADDPS       352(AX), Y3, Y3
 	VBROADCASTSS 8(CX), Y4
+	VADDPS       352(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6500,8 +8393,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
-	VADDPS       480(AX), Y4, Y4
 	VBROADCASTSS 12(CX), Y5
+	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6518,12 +8411,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
 	VBROADCASTSS 16(DX), Y0
-	VADDPS       512(AX), Y0, Y0
 	VBROADCASTSS 16(CX), Y1
+	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6536,8 +8429,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 20(DX), Y1
-	VADDPS       640(AX), Y1, Y1
 	VBROADCASTSS 20(CX), Y2
+	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6552,8 +8445,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 16(DX), Y1
-	VADDPS       544(AX), Y1, Y1
 	VBROADCASTSS 16(CX), Y2
+	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6566,8 +8459,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 20(DX), Y2
-	VADDPS       672(AX), Y2, Y2
 	VBROADCASTSS 20(CX), Y3
+	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6582,8 +8475,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 16(DX), Y2
-	VADDPS       576(AX), Y2, Y2
 	VBROADCASTSS 16(CX), Y3
+	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6596,8 +8489,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 20(DX), Y3
-	VADDPS       704(AX), Y3, Y3
 	VBROADCASTSS 20(CX), Y4
+	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6612,8 +8505,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 16(DX), Y3
-	VADDPS       608(AX), Y3, Y3
 	VBROADCASTSS 16(CX), Y4
+	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6626,8 +8519,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 20(DX), Y4
-	VADDPS       736(AX), Y4, Y4
 	VBROADCASTSS 20(CX), Y5
+	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6644,12 +8537,12 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 64(BX)
 	VBROADCASTSS 24(DX), Y0
-	VADDPS       768(AX), Y0, Y0
 	VBROADCASTSS 24(CX), Y1
+	VADDPS       768(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -6662,8 +8555,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 28(DX), Y1
-	VADDPS       896(AX), Y1, Y1
 	VBROADCASTSS 28(CX), Y2
+	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6678,8 +8571,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 24(DX), Y1
-	VADDPS       800(AX), Y1, Y1
 	VBROADCASTSS 24(CX), Y2
+	VADDPS       800(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -6692,8 +8585,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 28(DX), Y2
-	VADDPS       928(AX), Y2, Y2
 	VBROADCASTSS 28(CX), Y3
+	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6708,8 +8601,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 24(DX), Y2
-	VADDPS       832(AX), Y2, Y2
 	VBROADCASTSS 24(CX), Y3
+	VADDPS       832(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -6722,8 +8615,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 28(DX), Y3
-	VADDPS       960(AX), Y3, Y3
 	VBROADCASTSS 28(CX), Y4
+	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6738,8 +8631,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 24(DX), Y3
-	VADDPS       864(AX), Y3, Y3
 	VBROADCASTSS 24(CX), Y4
+	VADDPS       864(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -6752,8 +8645,8 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 28(DX), Y4
-	VADDPS       992(AX), Y4, Y4
 	VBROADCASTSS 28(CX), Y5
+	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6770,7 +8663,7 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 96(BX)
 	VZEROUPPER
@@ -6788,8 +8681,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS (DX), Y4
-	VADDPS       (AX), Y4, Y4
 	VBROADCASTSS (CX), Y5
+	VADDPS       (AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6802,8 +8695,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 4(DX), Y5
-	VADDPS       128(AX), Y5, Y5
 	VBROADCASTSS 4(CX), Y6
+	VADDPS       128(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -6832,8 +8725,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS (DX), Y5
-	VADDPS       32(AX), Y5, Y5
 	VBROADCASTSS (CX), Y6
+	VADDPS       32(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -6846,8 +8739,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 4(DX), Y6
-	VADDPS       160(AX), Y6, Y6
 	VBROADCASTSS 4(CX), Y7
+	VADDPS       160(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -6876,8 +8769,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS (DX), Y6
-	VADDPS       64(AX), Y6, Y6
 	VBROADCASTSS (CX), Y7
+	VADDPS       64(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -6890,8 +8783,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 4(DX), Y7
-	VADDPS       192(AX), Y7, Y7
 	VBROADCASTSS 4(CX), Y8
+	VADDPS       192(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -6920,8 +8813,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS (DX), Y7
-	VADDPS       96(AX), Y7, Y7
 	VBROADCASTSS (CX), Y8
+	VADDPS       96(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -6934,8 +8827,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 4(DX), Y8
-	VADDPS       224(AX), Y8, Y8
 	VBROADCASTSS 4(CX), Y9
+	VADDPS       224(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -6966,12 +8859,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 32(BX)
 	VBROADCASTSS 8(DX), Y4
-	VADDPS       256(AX), Y4, Y4
 	VBROADCASTSS 8(CX), Y5
+	VADDPS       256(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -6984,8 +8877,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 12(DX), Y5
-	VADDPS       384(AX), Y5, Y5
 	VBROADCASTSS 12(CX), Y6
+	VADDPS       384(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7014,8 +8907,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 8(DX), Y5
-	VADDPS       288(AX), Y5, Y5
 	VBROADCASTSS 8(CX), Y6
+	VADDPS       288(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7028,8 +8921,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 12(DX), Y6
-	VADDPS       416(AX), Y6, Y6
 	VBROADCASTSS 12(CX), Y7
+	VADDPS       416(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7058,8 +8951,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 8(DX), Y6
-	VADDPS       320(AX), Y6, Y6
 	VBROADCASTSS 8(CX), Y7
+	VADDPS       320(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7072,8 +8965,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 12(DX), Y7
-	VADDPS       448(AX), Y7, Y7
 	VBROADCASTSS 12(CX), Y8
+	VADDPS       448(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7102,8 +8995,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 8(DX), Y7
-	VADDPS       352(AX), Y7, Y7
 	VBROADCASTSS 8(CX), Y8
+	VADDPS       352(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7116,8 +9009,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 12(DX), Y8
-	VADDPS       480(AX), Y8, Y8
 	VBROADCASTSS 12(CX), Y9
+	VADDPS       480(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7148,12 +9041,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 64(BX)
 	VBROADCASTSS 16(DX), Y4
-	VADDPS       512(AX), Y4, Y4
 	VBROADCASTSS 16(CX), Y5
+	VADDPS       512(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7166,8 +9059,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 20(DX), Y5
-	VADDPS       640(AX), Y5, Y5
 	VBROADCASTSS 20(CX), Y6
+	VADDPS       640(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7196,8 +9089,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 16(DX), Y5
-	VADDPS       544(AX), Y5, Y5
 	VBROADCASTSS 16(CX), Y6
+	VADDPS       544(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7210,8 +9103,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 20(DX), Y6
-	VADDPS       672(AX), Y6, Y6
 	VBROADCASTSS 20(CX), Y7
+	VADDPS       672(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7240,8 +9133,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 16(DX), Y6
-	VADDPS       576(AX), Y6, Y6
 	VBROADCASTSS 16(CX), Y7
+	VADDPS       576(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7254,8 +9147,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 20(DX), Y7
-	VADDPS       704(AX), Y7, Y7
 	VBROADCASTSS 20(CX), Y8
+	VADDPS       704(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7284,8 +9177,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 16(DX), Y7
-	VADDPS       608(AX), Y7, Y7
 	VBROADCASTSS 16(CX), Y8
+	VADDPS       608(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7298,8 +9191,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 20(DX), Y8
-	VADDPS       736(AX), Y8, Y8
 	VBROADCASTSS 20(CX), Y9
+	VADDPS       736(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7330,12 +9223,12 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 96(BX)
 	VBROADCASTSS 24(DX), Y4
-	VADDPS       768(AX), Y4, Y4
 	VBROADCASTSS 24(CX), Y5
+	VADDPS       768(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7348,8 +9241,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 28(DX), Y5
-	VADDPS       896(AX), Y5, Y5
 	VBROADCASTSS 28(CX), Y6
+	VADDPS       896(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7378,8 +9271,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
 	VBROADCASTSS 24(DX), Y5
-	VADDPS       800(AX), Y5, Y5
 	VBROADCASTSS 24(CX), Y6
+	VADDPS       800(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
 	VBROADCASTSS constants<>+32(SB), Y6
 	VADDPS       Y6, Y5, Y5
@@ -7392,8 +9285,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 28(DX), Y6
-	VADDPS       928(AX), Y6, Y6
 	VBROADCASTSS 28(CX), Y7
+	VADDPS       928(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7422,8 +9315,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
 	VBROADCASTSS 24(DX), Y6
-	VADDPS       832(AX), Y6, Y6
 	VBROADCASTSS 24(CX), Y7
+	VADDPS       832(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
 	VBROADCASTSS constants<>+32(SB), Y7
 	VADDPS       Y7, Y6, Y6
@@ -7436,8 +9329,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 28(DX), Y7
-	VADDPS       960(AX), Y7, Y7
 	VBROADCASTSS 28(CX), Y8
+	VADDPS       960(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7466,8 +9359,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VBROADCASTSS 24(DX), Y7
-	VADDPS       864(AX), Y7, Y7
 	VBROADCASTSS 24(CX), Y8
+	VADDPS       864(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
 	VBROADCASTSS constants<>+32(SB), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7480,8 +9373,8 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 28(DX), Y8
-	VADDPS       992(AX), Y8, Y8
 	VBROADCASTSS 28(CX), Y9
+	VADDPS       992(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
 	VADDPS       Y9, Y8, Y8
@@ -7512,13 +9405,13 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+104(SB), Y5
+	VMOVDQU      constants<>+116(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 128(BX)
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VZEROUPPER
@@ -7532,8 +9425,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	MOVQ         mins+24(FP), DX
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Y0
-	VADDPS       (AX), Y0, Y0
 	VBROADCASTSS (CX), Y1
+	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -7546,8 +9439,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 8(DX), Y1
-	VADDPS       128(AX), Y1, Y1
 	VBROADCASTSS 8(CX), Y2
+	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7562,8 +9455,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 16(DX), Y1
-	VADDPS       256(AX), Y1, Y1
 	VBROADCASTSS 16(CX), Y2
+	VADDPS       256(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7578,8 +9471,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 24(DX), Y1
-	VADDPS       384(AX), Y1, Y1
 	VBROADCASTSS 24(CX), Y2
+	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7594,8 +9487,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS (DX), Y1
-	VADDPS       32(AX), Y1, Y1
 	VBROADCASTSS (CX), Y2
+	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7608,8 +9501,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 8(DX), Y2
-	VADDPS       160(AX), Y2, Y2
 	VBROADCASTSS 8(CX), Y3
+	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7624,8 +9517,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 16(DX), Y2
-	VADDPS       288(AX), Y2, Y2
 	VBROADCASTSS 16(CX), Y3
+	VADDPS       288(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7640,8 +9533,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 24(DX), Y2
-	VADDPS       416(AX), Y2, Y2
 	VBROADCASTSS 24(CX), Y3
+	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7656,8 +9549,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 4(DX), Y2
-	VADDPS       64(AX), Y2, Y2
 	VBROADCASTSS 4(CX), Y3
+	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7670,8 +9563,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
-	VADDPS       192(AX), Y3, Y3
 	VBROADCASTSS 12(CX), Y4
+	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7686,8 +9579,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 20(DX), Y3
-	VADDPS       320(AX), Y3, Y3
 	VBROADCASTSS 20(CX), Y4
+	VADDPS       320(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7702,8 +9595,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 28(DX), Y3
-	VADDPS       448(AX), Y3, Y3
 	VBROADCASTSS 28(CX), Y4
+	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7718,8 +9611,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 4(DX), Y3
-	VADDPS       96(AX), Y3, Y3
 	VBROADCASTSS 4(CX), Y4
+	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7732,8 +9625,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
-	VADDPS       224(AX), Y4, Y4
 	VBROADCASTSS 12(CX), Y5
+	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7748,8 +9641,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 20(DX), Y4
-	VADDPS       352(AX), Y4, Y4
 	VBROADCASTSS 20(CX), Y5
+	VADDPS       352(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7764,8 +9657,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 28(DX), Y4
-	VADDPS       480(AX), Y4, Y4
 	VBROADCASTSS 28(CX), Y5
+	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -7782,12 +9675,12 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 32(DX), Y0
-	VADDPS       512(AX), Y0, Y0
 	VBROADCASTSS 32(CX), Y1
+	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -7800,8 +9693,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 40(DX), Y1
-	VADDPS       640(AX), Y1, Y1
 	VBROADCASTSS 40(CX), Y2
+	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7816,8 +9709,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 48(DX), Y1
-	VADDPS       768(AX), Y1, Y1
 	VBROADCASTSS 48(CX), Y2
+	VADDPS       768(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7832,8 +9725,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 56(DX), Y1
-	VADDPS       896(AX), Y1, Y1
 	VBROADCASTSS 56(CX), Y2
+	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7848,8 +9741,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VBROADCASTSS 32(DX), Y1
-	VADDPS       544(AX), Y1, Y1
 	VBROADCASTSS 32(CX), Y2
+	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
 	VADDPS       Y2, Y1, Y1
@@ -7862,8 +9755,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 40(DX), Y2
-	VADDPS       672(AX), Y2, Y2
 	VBROADCASTSS 40(CX), Y3
+	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7878,8 +9771,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 48(DX), Y2
-	VADDPS       800(AX), Y2, Y2
 	VBROADCASTSS 48(CX), Y3
+	VADDPS       800(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7894,8 +9787,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 56(DX), Y2
-	VADDPS       928(AX), Y2, Y2
 	VBROADCASTSS 56(CX), Y3
+	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7910,8 +9803,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VBROADCASTSS 36(DX), Y2
-	VADDPS       576(AX), Y2, Y2
 	VBROADCASTSS 36(CX), Y3
+	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7924,8 +9817,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 44(DX), Y3
-	VADDPS       704(AX), Y3, Y3
 	VBROADCASTSS 44(CX), Y4
+	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7940,8 +9833,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 52(DX), Y3
-	VADDPS       832(AX), Y3, Y3
 	VBROADCASTSS 52(CX), Y4
+	VADDPS       832(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7956,8 +9849,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 60(DX), Y3
-	VADDPS       960(AX), Y3, Y3
 	VBROADCASTSS 60(CX), Y4
+	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7972,8 +9865,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
 	VBROADCASTSS 36(DX), Y3
-	VADDPS       608(AX), Y3, Y3
 	VBROADCASTSS 36(CX), Y4
+	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7986,8 +9879,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+48(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 44(DX), Y4
-	VADDPS       736(AX), Y4, Y4
 	VBROADCASTSS 44(CX), Y5
+	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8002,8 +9895,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 52(DX), Y4
-	VADDPS       864(AX), Y4, Y4
 	VBROADCASTSS 52(CX), Y5
+	VADDPS       864(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8018,8 +9911,8 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VBROADCASTSS 60(DX), Y4
-	VADDPS       992(AX), Y4, Y4
 	VBROADCASTSS 60(CX), Y5
+	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
 	VBROADCASTSS constants<>+32(SB), Y5
 	VADDPS       Y5, Y4, Y4
@@ -8036,9 +9929,445 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+104(SB), Y1
+	VMOVDQU      constants<>+116(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
+	VZEROUPPER
+	RET
+
+// func spansAVX2(s *float32, count int, top float32)
+// Requires: AVX
+TEXT ·spansAVX2(SB), NOSPLIT, $0-20
+	MOVQ         s+0(FP), AX
+	MOVQ         count+8(FP), CX
+	VBROADCASTSS top+16(FP), Y0
+	VMOVUPS      (AX), Y1
+	VMOVUPS      (AX), Y2
+	MOVQ         AX, DX
+
+loop190:
+	VMOVUPS      (DX), Y3
+	VMINPS       Y1, Y3, Y1
+	VMAXPS       Y2, Y3, Y2
+	ADDQ         $+32, DX
+	DECQ         CX
+	JNZ          loop190
+	VSUBPS       Y1, Y2, Y2
+	VDIVPS       Y0, Y2, Y2
+	VBROADCASTSS constants<>+0(SB), Y0
+	VANDPS       Y0, Y2, Y2
+	VBROADCASTSS constants<>+16(SB), Y0
+	VDIVPS       Y2, Y0, Y0
+	VBROADCASTSS constants<>+104(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y3, Y2, Y3
+	VANDPS       Y4, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y0, Y4, Y0
+	VMOVUPS      Y2, 6976(AX)
+	VMOVUPS      Y0, 7168(AX)
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      Y1, 7104(AX)
+	VZEROUPPER
+	RET
+
+// func blocksQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·blocksQ4_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop191:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+108(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTTPS2DQ   Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+108(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+108(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y2
+	VBROADCASTSS constants<>+96(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+108(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop191
+	VZEROUPPER
+	RET
+
+// func blocksQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·blocksQ5_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop192:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+108(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTTPS2DQ   Y0, Y0
+	VBROADCASTSS constants<>+112(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+108(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VBROADCASTSS constants<>+112(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+108(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VCVTTPS2DQ   Y2, Y2
+	VBROADCASTSS constants<>+112(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+108(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VBROADCASTSS constants<>+112(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VPSLLD       $0x1b, Y0, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 4(AX)
+	VPSLLD       $0x1b, Y1, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 5(AX)
+	VPSLLD       $0x1b, Y2, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 6(AX)
+	VPSLLD       $0x1b, Y3, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 7(AX)
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y3, Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop192
+	VZEROUPPER
+	RET
+
+// func searchedQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·searchedQ4_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop193:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+44(SB), Y1
+	VPAND        Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPMAXSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+84(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPSUBD       Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+32(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+44(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPMAXSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+84(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPSUBD       Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+32(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+44(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPMAXSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+84(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPSUBD       Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+32(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+44(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPMAXSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+84(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 4(AX)
+	ADDQ         $+20, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop193
+	VZEROUPPER
+	RET
+
+// func searchedQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·searchedQ5_1AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ inverses+16(FP), BX
+	MOVQ lows+24(FP), SI
+	MOVQ scales+32(FP), DI
+	MOVQ mins+40(FP), R8
+
+loop194:
+	VMOVSS       (DI), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, (AX)
+	VMOVSS       (R8), X0
+	VCVTPS2PH    $0x00, X0, X0
+	VMOVD        X0, R9
+	MOVW         R9, 2(AX)
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (DX), Y2
+	VSUBPS       Y0, Y2, Y0
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+32(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+44(SB), Y1
+	VPAND        Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPMAXSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+88(SB), Y1
+	VPMINSD      Y1, Y0, Y0
+	VBROADCASTSS constants<>+48(SB), Y1
+	VPSUBD       Y1, Y0, Y0
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (BX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+32(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS constants<>+44(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPMAXSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+88(SB), Y2
+	VPMINSD      Y2, Y1, Y1
+	VBROADCASTSS constants<>+48(SB), Y2
+	VPSUBD       Y2, Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (BX), Y3
+	VMOVUPS      64(DX), Y4
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+32(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VBROADCASTSS constants<>+44(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPMAXSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+88(SB), Y3
+	VPMINSD      Y3, Y2, Y2
+	VBROADCASTSS constants<>+48(SB), Y3
+	VPSUBD       Y3, Y2, Y2
+	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      96(DX), Y5
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+32(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS constants<>+44(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPMAXSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+88(SB), Y4
+	VPMINSD      Y4, Y3, Y3
+	VBROADCASTSS constants<>+48(SB), Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x1b, Y0, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 4(AX)
+	VPSLLD       $0x1b, Y1, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 5(AX)
+	VPSLLD       $0x1b, Y2, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 6(AX)
+	VPSLLD       $0x1b, Y3, Y4
+	VMOVMSKPS    Y4, R9
+	MOVB         R9, 7(AX)
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VBROADCASTSS constants<>+96(SB), Y2
+	VPAND        Y2, Y3, Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VPSHUFD      $0xd8, X0, X0
+	VMOVDQU      X0, 8(AX)
+	ADDQ         $+24, AX
+	ADDQ         $+128, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         CX
+	JNZ          loop194
 	VZEROUPPER
 	RET
 
@@ -8068,12 +10397,15 @@ DATA constants<>+88(SB)/4, $0x0040001f
 DATA constants<>+92(SB)/4, $0x00000001
 DATA constants<>+96(SB)/4, $0x0000000f
 DATA constants<>+100(SB)/4, $0x00400003
-DATA constants<>+104(SB)/4, $0x00000000
-DATA constants<>+108(SB)/4, $0x00000004
-DATA constants<>+112(SB)/4, $0x00000001
-DATA constants<>+116(SB)/4, $0x00000005
-DATA constants<>+120(SB)/4, $0x00000002
-DATA constants<>+124(SB)/4, $0x00000006
-DATA constants<>+128(SB)/4, $0x00000003
-DATA constants<>+132(SB)/4, $0x00000007
-GLOBL constants<>(SB), RODATA|NOPTR, $136
+DATA constants<>+104(SB)/4, $0x7f800000
+DATA constants<>+108(SB)/4, $0x3f000000
+DATA constants<>+112(SB)/4, $0x0000001f
+DATA constants<>+116(SB)/4, $0x00000000
+DATA constants<>+120(SB)/4, $0x00000004
+DATA constants<>+124(SB)/4, $0x00000001
+DATA constants<>+128(SB)/4, $0x00000005
+DATA constants<>+132(SB)/4, $0x00000002
+DATA constants<>+136(SB)/4, $0x00000006
+DATA constants<>+140(SB)/4, $0x00000003
+DATA constants<>+144(SB)/4, $0x00000007
+GLOBL constants<>(SB), RODATA|NOPTR, $148

@@ -7,17 +7,17 @@ package block
 // searchMeanAVX512 weighs errors by the root mean square and magnitude of 32 numbers.
 //
 //go:noescape
-func searchMeanAVX512(s *float32, steps *float32, candidates int, count int)
+func searchMeanAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchMagnitudeAVX512 weighs errors, not their squares, by magnitude.
 //
 //go:noescape
-func searchMagnitudeAVX512(s *float32, steps *float32, candidates int, count int)
+func searchMagnitudeAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchImportanceAVX512 weighs errors by importance.
 //
 //go:noescape
-func searchImportanceAVX512(s *float32, steps *float32, candidates int, count int)
+func searchImportanceAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // proportionalAVX512 quantizes n numbers in each lane in proportion to the largest.
 //
@@ -44,20 +44,45 @@ func fifthsNibblesAVX512(qs *byte, x *float32, scales *float32, mins *float32)
 //go:noescape
 func pairsAVX512(qs *byte, x *float32, scales *float32, mins *float32)
 
+// spansAVX512 divides the range of count numbers in each lane.
+//
+//go:noescape
+func spansAVX512(s *float32, count int, top float32)
+
+// blocksQ4_1AVX512 stores n blocks of Q4_1, by inverse scales and what they are relative to, rounding halves up.
+//
+//go:noescape
+func blocksQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// blocksQ5_1AVX512 stores n blocks of Q5_1, by inverse scales and what they are relative to, rounding halves up.
+//
+//go:noescape
+func blocksQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// searchedQ4_1AVX512 stores n blocks of Q4_1, by inverse scales and what they are relative to.
+//
+//go:noescape
+func searchedQ4_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// searchedQ5_1AVX512 stores n blocks of Q5_1, by inverse scales and what they are relative to.
+//
+//go:noescape
+func searchedQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
 // searchMeanAVX2 weighs errors by the root mean square and magnitude of 32 numbers.
 //
 //go:noescape
-func searchMeanAVX2(s *float32, steps *float32, candidates int, count int)
+func searchMeanAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchMagnitudeAVX2 weighs errors, not their squares, by magnitude.
 //
 //go:noescape
-func searchMagnitudeAVX2(s *float32, steps *float32, candidates int, count int)
+func searchMagnitudeAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchImportanceAVX2 weighs errors by importance.
 //
 //go:noescape
-func searchImportanceAVX2(s *float32, steps *float32, candidates int, count int)
+func searchImportanceAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // proportionalAVX2 quantizes n numbers in each lane in proportion to the largest.
 //
@@ -83,3 +108,28 @@ func fifthsNibblesAVX2(qs *byte, x *float32, scales *float32, mins *float32)
 //
 //go:noescape
 func pairsAVX2(qs *byte, x *float32, scales *float32, mins *float32)
+
+// spansAVX2 divides the range of count numbers in each lane.
+//
+//go:noescape
+func spansAVX2(s *float32, count int, top float32)
+
+// blocksQ4_1AVX2 stores n blocks of Q4_1, by inverse scales and what they are relative to, rounding halves up.
+//
+//go:noescape
+func blocksQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// blocksQ5_1AVX2 stores n blocks of Q5_1, by inverse scales and what they are relative to, rounding halves up.
+//
+//go:noescape
+func blocksQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// searchedQ4_1AVX2 stores n blocks of Q4_1, by inverse scales and what they are relative to.
+//
+//go:noescape
+func searchedQ4_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
+
+// searchedQ5_1AVX2 stores n blocks of Q5_1, by inverse scales and what they are relative to.
+//
+//go:noescape
+func searchedQ5_1AVX2(dst *byte, x *float32, inverses *float32, lows *float32, scales *float32, mins *float32, n int)
