@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// rowAt returns the place of row r behind a pointer. triple is three times the
+// rows are several rows behind a pointer, stride bytes apart. triple is three times the
 // stride, and the pointers are four rows apart.
 type rows struct {
 	base           []Register // of rows 0, 4, 8, ...
