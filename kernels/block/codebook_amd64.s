@@ -1100,8 +1100,8 @@ loop22:
 	VPACKUSDW    Y3, Y2, Y2
 	VPERMQ       $0xd8, Y2, Y2
 	VEXTRACTI128 $0x01, Y2, X0
-	VPACKUSWB    X0, X2, X2
-	VMOVDQU      X2, (AX)
+	VPACKUSWB    X0, X2, X0
+	VMOVDQU      X0, (AX)
 	ADDQ         $+128, CX
 	ADDQ         $+4, DX
 	ADDQ         SI, AX

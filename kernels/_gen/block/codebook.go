@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -73,13 +74,11 @@ func (m *machine) newPlaces() *places {
 	return p
 }
 
-// everywhere is the place of a vector of eight equal numbers.
-func everywhere(f float32) Mem {
-	v := make([]uint32, 8)
-	for i := range v {
-		v[i] = bitsOf(f)
-	}
-	return vectorConstant(v...)
+// everywhere is the place of a vector of eight equal numbers, repeated that of patterns.
+func everywhere(f float32) Mem { return repeated(bitsOf(f)) }
+
+func repeated(pattern uint32) Mem {
+	return vectorConstant(slices.Repeat([]uint32{pattern}, 8)...)
 }
 
 // backwards is the place of eight numbers, to be chosen by the low bits of -i.
@@ -369,13 +368,7 @@ func (m *machine) quantizeCodebook() {
 			for i := range half {
 				VPABSD(index[i], index[i])
 			}
-			// Numbers up to 255 in lanes of 32 bits.
-			v, high := index[0], XMM()
-			VPACKUSDW(index[1], v, v)
-			VPERMQ(Imm(0b11_01_10_00), v, v)
-			VEXTRACTI128(Imm(1), v, high)
-			VPACKUSWB(high, v.AsX(), v.AsX())
-			VMOVDQU(v.AsX(), at(dst, 0))
+			m.storeBytes(index[0], index[1], at(dst, 0))
 		}
 		ADDQ(I32(128), x)
 		ADDQ(I32(4), inverses)
