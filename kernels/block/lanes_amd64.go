@@ -30,12 +30,16 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		symmetric *symmetricKernels
 		scaleMin  *scaleMinKernels
 		codebook  *codebookKernels
+		fp4       *fp4Kernels
+		ternary   *ternaryKernels
 	)
 	switch path {
 	case cpu.AVX512:
 		plain, symmetric, scaleMin, codebook = &plainAVX512, &symmetricAVX512, &scaleMinAVX512, &codebookAVX512
+		fp4, ternary = &fp4AVX512, &ternaryAVX512
 	case cpu.AVX2:
 		plain, symmetric, scaleMin, codebook = &plainAVX2, &symmetricAVX2, &scaleMinAVX2, &codebookAVX2
+		fp4, ternary = &fp4AVX2, &ternaryAVX2
 	default:
 		return nil
 	}
@@ -53,5 +57,11 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 
 		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
 		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,
+		gguf.TypeMXFP4: fp4.encodeMXFP4,
+		gguf.TypeNVFP4: fp4.encodeNVFP4,
+		gguf.TypeTQ1_0: ternary.encode(codecs[gguf.TypeTQ1_0], ternary.packTQ1_0, 52, 0),
+		gguf.TypeTQ2_0: ternary.encode(codecs[gguf.TypeTQ2_0], ternary.packTQ2_0, 64, 0),
+		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
+		gguf.TypeQ1_0:  ternary.encodeQ1_0,
 	}
 }

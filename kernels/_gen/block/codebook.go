@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -73,13 +74,11 @@ func (m *machine) newPlaces() *places {
 	return p
 }
 
-// everywhere is the place of a vector of eight equal numbers.
-func everywhere(f float32) Mem {
-	v := make([]uint32, 8)
-	for i := range v {
-		v[i] = bitsOf(f)
-	}
-	return vectorConstant(v...)
+// everywhere is the place of a vector of eight equal numbers, repeated that of patterns.
+func everywhere(f float32) Mem { return repeated(bitsOf(f)) }
+
+func repeated(pattern uint32) Mem {
+	return vectorConstant(slices.Repeat([]uint32{pattern}, 8)...)
 }
 
 // backwards is the place of eight numbers, to be chosen by the low bits of -i.
@@ -302,10 +301,14 @@ func (m *machine) codebookSearch(name, doc string, weighted bool) {
 		loop(n, func() {
 			nearX, farX := m.load(row(p, codebookX)), m.load(row(p, codebookX+1))
 			near2, far2 := m.load(row(p, codebook2)), m.load(row(p, codebook2+1))
+			size, limit := m.load(row(p, codebookSize)), Op(row(p, codebookLimit))
+			if m.wide() {
+				limit = m.load(row(p, codebookLimit))
+			}
 			for c := range together {
-				size, term := m.register(), m.register()
-				VMULPS(row(p, codebookSize), inverse[c], size)
-				isFar := m.compare(size, greaterEqual, row(p, codebookLimit))
+				scaled, term := m.register(), m.register()
+				VMULPS(size, inverse[c], scaled)
+				isFar := m.compare(scaled, greaterEqual, limit)
 				m.choose(isFar, farX, nearX, term)
 				VADDPS(term, lx[c], lx[c])
 				m.choose(isFar, far2, near2, term)
@@ -369,13 +372,7 @@ func (m *machine) quantizeCodebook() {
 			for i := range half {
 				VPABSD(index[i], index[i])
 			}
-			// Numbers up to 255 in lanes of 32 bits.
-			v, high := index[0], XMM()
-			VPACKUSDW(index[1], v, v)
-			VPERMQ(Imm(0b11_01_10_00), v, v)
-			VEXTRACTI128(Imm(1), v, high)
-			VPACKUSWB(high, v.AsX(), v.AsX())
-			VMOVDQU(v.AsX(), at(dst, 0))
+			m.storeBytes(index[0], index[1], at(dst, 0))
 		}
 		ADDQ(I32(128), x)
 		ADDQ(I32(4), inverses)

@@ -13,9 +13,11 @@ import (
 // kernels are the sets of functions that share a file.
 var kernels = map[string]func(m *machine){
 	"codebook":  (*machine).codebook,
+	"fp4":       (*machine).fp4,
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
 	"scalemin":  (*machine).scaleMin,
+	"ternary":   (*machine).ternary,
 }
 
 func main() {
