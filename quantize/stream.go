@@ -90,7 +90,7 @@ func (s *stream) run(ctx context.Context) error {
 			}
 			s.source.Rows.DontNeed(c.source, c.from, c.to)
 			if s.options.Progress != nil {
-				done += c.source.Size / c.source.Rows() * (c.to - c.from)
+				done += c.bytes()
 				s.options.Progress(Progress{c.source.Name, c.tensor, done, total, time.Since(start)})
 			}
 			return nil
