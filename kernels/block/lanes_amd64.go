@@ -2,6 +2,59 @@
 
 package block
 
-import "github.com/gguftool/gguftool/gguf"
+import (
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/kernels/cpu"
+)
 
-func newLaneEncoders() map[gguf.Type]func(*batch) int { return nil }
+func newLaneEncoders() map[gguf.Type]func(*batch) int {
+	path, _ := cpu.Chosen()
+	return laneEncodersOf(path)
+}
+
+func newSumsOfSquares() func(sums, x []float32, columns int) {
+	switch path, _ := cpu.Chosen(); path {
+	case cpu.AVX512:
+		return symmetricAVX512.sumsOfSquares
+	case cpu.AVX2:
+		return symmetricAVX2.sumsOfSquares
+	}
+	return sumsOfRows
+}
+
+// laneEncodersOf returns the encoders of a path.
+func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
+	var (
+		plain     *plainKernels
+		symmetric *symmetricKernels
+		codebook  *codebookKernels
+		fp4       *fp4Kernels
+		ternary   *ternaryKernels
+	)
+	switch path {
+	case cpu.AVX512:
+		plain, symmetric, codebook = &plainAVX512, &symmetricAVX512, &codebookAVX512
+		fp4, ternary = &fp4AVX512, &ternaryAVX512
+	case cpu.AVX2:
+		plain, symmetric, codebook = &plainAVX2, &symmetricAVX2, &codebookAVX2
+		fp4, ternary = &fp4AVX2, &ternaryAVX2
+	default:
+		return nil
+	}
+	return map[gguf.Type]func(*batch) int{
+		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
+		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
+		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ3_K: symmetric.encodeQ3_K,
+		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+
+		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
+		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,
+		gguf.TypeMXFP4: fp4.encodeMXFP4,
+		gguf.TypeNVFP4: fp4.encodeNVFP4,
+		gguf.TypeTQ1_0: ternary.encode(codecs[gguf.TypeTQ1_0], ternary.packTQ1_0, 52, 0),
+		gguf.TypeTQ2_0: ternary.encode(codecs[gguf.TypeTQ2_0], ternary.packTQ2_0, 64, 0),
+		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
+		gguf.TypeQ1_0:  ternary.encodeQ1_0,
+	}
+}
