@@ -3,6 +3,8 @@ package block
 import (
 	"math/bits"
 	"sync"
+
+	"github.com/gguftool/gguftool/gguf"
 )
 
 // The search of gridsearch.go with less work and the same result.
@@ -24,9 +26,6 @@ const gridLanes = 32
 
 // gridKernels are what a path computes with vectors.
 type gridKernels struct {
-	// begin stores the magnitudes of n = 8, 16 or 32 values and the roots of
-	// weights, and returns the signs, a bit for each value, and the largest magnitude.
-
 	// round stores the codes of groups of elements for candidates.
 	round func(f *gridFormat, g *gridWork)
 
@@ -77,6 +76,15 @@ func (f *gridFormat) fast(k *gridKernels, pack func(dst []byte, b *gridBlock)) f
 		}
 		return blocks
 	}
+}
+
+// addGridEncoders adds the encoders of all formats with these kernels.
+func addGridEncoders(to map[gguf.Type]func(*batch) int, k *gridKernels) {
+	to[gguf.TypeIQ2XXS] = formatIQ2_XXS.fast(k, packIQ2_XXS)
+	to[gguf.TypeIQ2XS] = formatIQ2_XS.fast(k, packIQ2_XS)
+	to[gguf.TypeIQ2S] = formatIQ2_S.fast(k, packIQ2_S)
+	to[gguf.TypeIQ3XXS] = formatIQ3_XXS.fast(k, packIQ3_XXS)
+	to[gguf.TypeIQ3S] = formatIQ3_S.fast(k, packIQ3_S)
 }
 
 // encodeFast is encode for g.block.
