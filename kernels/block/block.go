@@ -36,6 +36,8 @@ type Codec struct {
 	encode   func(dst []byte, x, w []float32, variance float32)
 	wholeRow bool
 
+	needsImportance bool // encode takes no nil
+
 	halfs    []int  // places of the float16 numbers in a block
 	powers   []int  // places of scales that are powers of two (E8M0), of which 255 is NaN
 	exponent uint64 // of a plain format, the exponent's bits in eight bytes
@@ -56,6 +58,11 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeQ4_K, quants: quantGroups{32, true, unpackQ4_K}, encode: encodeQ4_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ5_K, quants: quantGroups{32, true, unpackQ5_K}, encode: encodeQ5_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ6_K, quants: quantGroups{16, false, unpackQ6_K}, encode: encodeQ6_K, halfs: []int{208}},
+	{Type: gguf.TypeIQ2XXS, quants: quantGroups{32, false, unpackIQ2_XXS}, encode: encodeIQ2_XXS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2XS, quants: quantGroups{16, false, unpackIQ2_XS}, encode: encodeIQ2_XS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2S, quants: quantGroups{16, false, unpackIQ2_S}, encode: encodeIQ2_S, halfs: []int{0}},
+	{Type: gguf.TypeIQ3XXS, quants: quantGroups{32, false, unpackIQ3_XXS}, encode: encodeIQ3_XXS, halfs: []int{0}},
+	{Type: gguf.TypeIQ3S, quants: quantGroups{32, false, unpackIQ3_S}, encode: encodeIQ3_S, halfs: []int{0}},
 	{Type: gguf.TypeIQ4NL, quants: quantGroups{32, false, unpackIQ4_NL}, encode: encodeIQ4_NL, halfs: []int{0}},
 	{Type: gguf.TypeIQ4XS, quants: quantGroups{32, false, unpackIQ4_XS}, encode: encodeIQ4_XS, halfs: []int{0}},
 	{Type: gguf.TypeTQ1_0, quants: quantGroups{32, false, unpackTQ1_0}, encode: encodeTQ1_0, halfs: []int{52}},
@@ -84,6 +91,10 @@ func Lookup(t gguf.Type) (c *Codec, ok bool) {
 
 // CanEncode reports whether EncodeRows works for this format.
 func (c *Codec) CanEncode() bool { return c.encode != nil }
+
+// NeedsImportance reports whether EncodeRows refuses to do without importance: the
+// reference defines no bytes then.
+func (c *Codec) NeedsImportance() bool { return c.needsImportance }
 
 // Decode fills dst from src, which must hold exactly len(dst) elements, a whole
 // number of blocks. It panics on other lengths.

@@ -11,7 +11,7 @@ import (
 )
 
 // The formats of this package, and a bound of the relative root mean square
-// error of normal numbers, without and with random importance.
+// error of normal numbers, without (or with equal) and with random importance.
 var formats = []struct {
 	typ             gguf.Type
 	plain, weighted float64
@@ -29,6 +29,11 @@ var formats = []struct {
 	{gguf.TypeQ4_K, 0.068, 0.067},
 	{gguf.TypeQ5_K, 0.034, 0.033},
 	{gguf.TypeQ6_K, 0.017, 0.0165},
+	{gguf.TypeIQ2XXS, 0.45, 0.4},
+	{gguf.TypeIQ2XS, 0.4, 0.35},
+	{gguf.TypeIQ2S, 0.33, 0.3},
+	{gguf.TypeIQ3XXS, 0.24, 0.2},
+	{gguf.TypeIQ3S, 0.2, 0.18},
 	{gguf.TypeIQ4NL, 0.076, 0.073},
 	{gguf.TypeIQ4XS, 0.077, 0.074},
 	{gguf.TypeTQ1_0, 0.76, 0.76},
@@ -108,6 +113,33 @@ func mustPanic(t *testing.T, what string, f func()) {
 	f()
 }
 
+// neededImportance returns nil, or equal weights for formats that cannot do without.
+func neededImportance(c *Codec, n int) []float32 {
+	if !c.NeedsImportance() {
+		return nil
+	}
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// TestNeedsImportance holds that nothing is made up where the reference has no bytes.
+func TestNeedsImportance(t *testing.T) {
+	for _, f := range formats {
+		c, _ := Lookup(f.typ)
+		want := f.typ == gguf.TypeIQ2XXS || f.typ == gguf.TypeIQ2XS
+		if c.NeedsImportance() != want {
+			t.Errorf("%s: NeedsImportance is %v", f.typ, c.NeedsImportance())
+		}
+		err := c.EncodeRow(make([]byte, c.bytes), make([]float32, c.elements), nil)
+		if want && (err == nil || err.Error() != f.typ.String()+" needs importance") || !want && err != nil {
+			t.Errorf("%s without importance: %v", f.typ, err)
+		}
+	}
+}
+
 func TestNotFinite(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, f := range formats {
@@ -125,7 +157,7 @@ func TestNotFinite(t *testing.T) {
 		} {
 			bad := make([]float32, n)
 			bad[test.at] = test.bad
-			if err := c.EncodeRow(dst, bad, nil); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "value ") {
+			if err := c.EncodeRow(dst, bad, neededImportance(c, n)); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "value ") {
 				t.Errorf("%s: %v at %d: %v", f.typ, test.bad, test.at, err)
 			}
 			if err := c.EncodeRow(dst, make([]float32, n), bad); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "importance ") {
@@ -156,6 +188,8 @@ func TestTooLarge(t *testing.T) {
 		{"TQ1_0", 65520, "the scale of block 0 (values 0 to 255) is too large for TQ1_0"},
 		{"MXFP4", 0x1p-126, "the scale of block 1 (values 32 to 63) is not a number in MXFP4"},
 		{"Q6_K", 1e9, "the scale of block 0 (values 0 to 255) is too large for Q6_K"},
+		{"IQ3_S", 1e8, "the scale of block 0 (values 0 to 255) is too large for IQ3_S"},
+		{"IQ2_S", 1e30, "the scale of block 0 (values 0 to 255) is too large for IQ2_S"}, // the errors are infinite
 	} {
 		c := codecOf(t, test.format)
 		x := make([]float32, max(64, c.elements))
@@ -231,7 +265,7 @@ func TestError(t *testing.T) {
 	}
 	for _, f := range formats {
 		c, _ := Lookup(f.typ)
-		if e := relativeError(t, c, x, nil); e > f.plain || e < f.plain/2 {
+		if e := relativeError(t, c, x, neededImportance(c, n)); e > f.plain || e < f.plain/2 {
 			t.Errorf("%s: error %.5f, want at most %g and no less than half of that", f.typ, e, f.plain)
 		}
 		if e := relativeError(t, c, x, w); e > f.weighted || e < f.weighted/2 {

@@ -108,10 +108,13 @@ func TestGoldens(t *testing.T) {
 			t.Errorf("%s: decoded %s, want %s", name, sum, g.decoded)
 		}
 	}
-	for typ := range codecs {
+	for typ, c := range codecs {
 		want := 1 + len(families)*len(importances)
 		if slices.Contains(withoutImportance, typ.String()) {
 			want = 1 + len(families)
+		}
+		if c.needsImportance {
+			want -= len(families)
 		}
 		if got := seen[typ.String()]; got != want {
 			t.Errorf("%d goldens of %s, want %d", got, typ, want)
@@ -187,7 +190,7 @@ func TestDrawings(t *testing.T) {
 			}
 		}
 		block := make([]byte, c.bytes)
-		if err := c.EncodeRow(block, makeRow(t, "normal", 0, 256)[:c.elements], nil); err != nil {
+		if err := c.EncodeRow(block, makeRow(t, "normal", 0, 256)[:c.elements], neededImportance(c, c.elements)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !bytes.Equal(block, data) {

@@ -43,7 +43,7 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	default:
 		return nil
 	}
-	return map[gguf.Type]func(*batch) int{
+	encoders := map[gguf.Type]func(*batch) int{
 		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
 		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
@@ -64,4 +64,6 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
 		gguf.TypeQ1_0:  ternary.encodeQ1_0,
 	}
+	addGridEncoders(encoders, &plainGridKernels)
+	return encoders
 }

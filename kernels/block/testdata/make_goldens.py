@@ -17,7 +17,10 @@ import ctypes
 import hashlib
 import json
 import math
+import os
 import pathlib
+import pickle
+import re
 import sys
 
 import numpy as np
@@ -42,6 +45,11 @@ FORMATS = {
     "Q4_K": (12, 256, 144, [0, 2]),
     "Q5_K": (13, 256, 176, [0, 2]),
     "Q6_K": (14, 256, 210, [208]),
+    "IQ2_XXS": (16, 256, 66, [0]),
+    "IQ2_XS": (17, 256, 74, [0]),
+    "IQ2_S": (22, 256, 82, [0]),
+    "IQ3_XXS": (18, 256, 98, [0]),
+    "IQ3_S": (21, 256, 110, [0]),
     "IQ4_NL": (20, 32, 18, [0]),
     "IQ4_XS": (23, 256, 136, [0]),
     "TQ1_0": (34, 256, 54, [52]),
@@ -52,6 +60,8 @@ FORMATS = {
     "Q2_0": (42, 64, 18, [0]),
 }
 WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
+WITH_IMPORTANCE = ["IQ2_XXS", "IQ2_XS"]  # the reference ends the program without it
+ENDING = [name for name in FORMATS if name.startswith("IQ2") or name.startswith("IQ3")]  # and where an error overflows
 
 # Codebooks of the formats that have one (ggml-common.h).
 CODEBOOKS = {
@@ -193,6 +203,34 @@ class Reference:
 
     def encode(self, name, x, importance):
         """The bytes, or None where the reference itself finds them invalid."""
+        return self.encode_all(name, [x], importance)[0]
+
+    def encode_all(self, name, rows, importance):
+        """encode for each row. Where the reference would end the program, a child of
+        this one ends in its place, and then there is a child for each row."""
+        if name not in ENDING:
+            return [self.encode_here(name, x, importance) for x in rows]
+        if importance is None and name in WITH_IMPORTANCE:
+            raise ValueError(name)
+        self.lib.ggml_quantize_init(FORMATS[name][0])
+        from_child, to_parent = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            with os.fdopen(to_parent, "wb") as f:
+                pickle.dump([self.encode_here(name, x, importance) for x in rows], f)
+            os._exit(0)
+        os.close(to_parent)
+        with os.fdopen(from_child, "rb") as f:
+            data = f.read()
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return pickle.loads(data)
+        if len(rows) == 1:
+            return [None]
+        return [self.encode(name, x, importance) for x in rows]
+
+    def encode_here(self, name, x, importance):
         type_id, elements, size, _ = FORMATS[name]
         dst = np.zeros(len(x) // elements * size, np.uint8)
         self.lib.ggml_quantize_chunk(
@@ -219,20 +257,20 @@ def digest(h):
 
 def goldens(ref, weights):
     """format family importance refused-rows encoded decoded, the last two the
-    first half of SHA-256 over all rows that are not refused."""
+    first half of SHA-256 over all rows that are not refused. Refused are also rows
+    for which the reference ends the program."""
     for name, (_, elements, _, _) in FORMATS.items():
         yield f"{name} bytes none 0 - {digest(hashlib.sha256(ref.decode(name, make_bytes(name)).tobytes()))}"
         for family in FAMILIES:
             for kind in IMPORTANCES:
-                if name in WITHOUT_IMPORTANCE and kind != "none":
+                if kind == "none" and name in WITH_IMPORTANCE or kind != "none" and name in WITHOUT_IMPORTANCE:
                     continue
                 encoded, decoded, refused = hashlib.sha256(), hashlib.sha256(), 0
                 for n in LENGTHS:
                     if n % elements != 0:
                         continue
                     importance = None if kind == "none" else make_importance(kind, n)
-                    for row in range(ROWS):
-                        data = ref.encode(name, make_row(family, row, n, weights), importance)
+                    for data in ref.encode_all(name, [make_row(family, row, n, weights) for row in range(ROWS)], importance):
                         if data is None:
                             refused += 1
                             continue
@@ -386,6 +424,97 @@ def take_apart(name, data):
             return half(0) * (q - 1).astype(F32)
 
 
+        case "IQ2_XXS":
+            yield from number(0, "d")
+            scales = []
+            for j in range(8):
+                at = 2 + 8 * j
+                points, rest = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+                signs = [even(rest >> 7 * k) for k in range(4)]
+                scales.append(rest >> 28)
+                yield at, at + 3, f"points[{4 * j}:{4 * j + 4}]", " ".join(map(str, points))
+                yield at + 4, at + 7, f"signs[{j}]", f"scale={rest >> 28}; signs={' '.join(f'{s:08b}' for s in signs)}"
+                grid_values(q, 32 * j, "gridIQ2XXS", points, signs)
+            return half(0) * (F32(0.5) + np.array(scales, F32)).repeat(32) * F32(0.25) * q.astype(F32)
+        case "IQ2_XS":
+            yield from number(0, "d")
+            for k in range(32):
+                v = int.from_bytes(data[2 + 2 * k : 4 + 2 * k], "little")
+                yield 2 + 2 * k, 3 + 2 * k, f"qs[{k}]", f"point={v & 511}; signs={even(v >> 9):08b}"
+                grid_values(q, 8 * k, "gridIQ2XS", [v & 511], [even(v >> 9)])
+            scales = yield from nibbles(data, 66, 8)
+            return half(0) * (F32(0.5) + scales).repeat(16) * F32(0.25) * q.astype(F32)
+        case "IQ2_S":
+            yield from number(0, "d")
+            points, signs = list(data[2:34]), list(data[34:66])
+            yield from plain(data, 2, 32, "qs", "points&255")
+            yield 34, 65, "signs[0:32]", " ".join(f"{s:08b}" for s in signs)
+            for j in range(8):
+                high = [data[66 + j] >> 2 * k & 3 for k in range(4)]
+                yield 66 + j, 66 + j, f"qh[{j}]", f"points[{4 * j}:{4 * j + 4}]>>8={' '.join(map(str, high))}"
+                for k in range(4):
+                    points[4 * j + k] |= high[k] << 8
+            scales = yield from nibbles(data, 74, 8)
+            grid_values(q, 0, "gridIQ2S", points, signs)
+            return half(0) * (F32(0.5) + scales).repeat(16) * F32(0.25) * q.astype(F32)
+        case "IQ3_XXS":
+            yield from number(0, "d")
+            yield from plain(data, 2, 64, "qs", "points")
+            scales, signs = [], []
+            for j in range(8):
+                at = 66 + 4 * j
+                rest = int.from_bytes(data[at : at + 4], "little")
+                signs += [even(rest >> 7 * k) for k in range(4)]
+                scales.append(rest >> 28)
+                yield at, at + 3, f"signs[{j}]", f"scale={rest >> 28}; signs={' '.join(f'{s:08b}' for s in signs[-4:])}"
+            grid_values(q, 0, "gridIQ3XXS", data[2:66], signs)
+            return half(0) * (F32(0.5) + np.array(scales, F32)).repeat(32) * F32(0.5) * q.astype(F32)
+        case "IQ3_S":
+            yield from number(0, "d")
+            points, signs = list(data[2:66]), list(data[74:106])
+            yield from plain(data, 2, 64, "qs", "points&255")
+            for j in range(8):
+                high = [data[66 + j] >> k & 1 for k in range(8)]
+                yield 66 + j, 66 + j, f"qh[{j}]", f"points[{8 * j}:{8 * j + 8}]>>8={' '.join(map(str, high))}"
+                for k in range(8):
+                    points[8 * j + k] |= high[k] << 8
+            yield 74, 105, "signs[0:32]", " ".join(f"{s:08b}" for s in signs)
+            scales = yield from nibbles(data, 106, 4)
+            grid_values(q, 0, "gridIQ3S", points, signs)
+            return half(0) * (F32(1) + F32(2) * scales).repeat(32) * q.astype(F32)
+
+
+def plain(data, at, count, field, what):
+    for first in range(0, count, 16):
+        part = data[at + first : at + first + 16]
+        yield at + first, at + first + 15, f"{field}[{first}:{first + 16}]", f"{what}[{first}:{first + 16}]=" + " ".join(map(str, part))
+
+
+def nibbles(data, at, count):
+    s = [data[at + j // 2] >> 4 * (j % 2) & 15 for j in range(2 * count)]
+    yield at, at + count - 1, f"scales[0:{count}]", "scales=" + " ".join(map(str, s))
+    return np.array(s, F32)
+
+
+def even(signs):
+    """Seven signs, and an eighth so that an even number of them are set."""
+    signs &= 127
+    return signs | signs.bit_count() % 2 << 7
+
+
+def grid_values(q, at, grid, points, signs):
+    """Stores the values of points, whose signs are a byte for eight values."""
+    width, values = (2, [8, 25, 43]) if grid.startswith("gridIQ2") else (3, [1, 3, 5, 7, 9, 11, 13, 15])
+    if grid == "gridIQ3XXS":
+        values = [4, 12, 20, 28, 36, 44, 52, 62]
+    text = (HERE.parent / "codebook_grids.go").read_text()
+    text = text[text.index(f"var {grid} ") :]
+    codes = [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
+    flat = [values[codes[p] >> width * k & (1 << width) - 1] for p in points for k in range(8 if width == 2 else 4)]
+    for i, v in enumerate(flat):
+        q[at + i] = -v if signs[i // 8] >> i % 8 & 1 else v
+
+
 def pairs(l):
     return [l // 32 * 128 + l % 32 + 32 * k for k in range(4)]
 
@@ -400,7 +529,8 @@ def fifth(data, at, q):
 def drawing(ref, name):
     """A text of lines "first-last: field hex # comment", then the values."""
     elements = FORMATS[name][1]
-    data = ref.encode(name, make_row("normal", 0, 256, None)[:elements].copy(), None)
+    importance = np.ones(elements, F32) if name in WITH_IMPORTANCE else None
+    data = ref.encode(name, make_row("normal", 0, 256, None)[:elements].copy(), importance)
     lines, values = [], None
     parts = take_apart(name, data)
     while True:
@@ -415,7 +545,8 @@ def drawing(ref, name):
         sys.exit(f"the drawing of {name} is wrong")
     lines.append("# values")
     lines += ["x " + " ".join(map(repr, values[at : at + 16].tolist())) for at in range(0, elements, 16)]
-    return "\n".join([f"# {name}: the start of the first row of family normal with length 256"] + lines) + "\n"
+    of = ", with equal importance" if name in WITH_IMPORTANCE else ""
+    return "\n".join([f"# {name}: the start of the first row of family normal with length 256{of}"] + lines) + "\n"
 
 
 def cut_weights(model):
@@ -437,6 +568,7 @@ def cut_weights(model):
 
 
 def main():
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # else a debugger writes pages for each child that ends
     if len(sys.argv) > 2:
         cut_weights(sys.argv[2])
     ref = Reference(sys.argv[1])
