@@ -12,8 +12,18 @@ type encoder struct {
 	order binary.ByteOrder
 }
 
-func (e *encoder) uint32(v uint32) { e.number(v) }
-func (e *encoder) uint64(v uint64) { e.number(v) }
+// Files have tens of thousands of strings, each with its length, so the two
+// integers that are needed most have a short way.
+
+func (e *encoder) uint32(v uint32) {
+	e.b = append(e.b, 0, 0, 0, 0)
+	e.order.PutUint32(e.b[len(e.b)-4:], v)
+}
+
+func (e *encoder) uint64(v uint64) {
+	e.b = append(e.b, 0, 0, 0, 0, 0, 0, 0, 0)
+	e.order.PutUint64(e.b[len(e.b)-8:], v)
+}
 
 // number appends a number or boolean, or a slice of them.
 func (e *encoder) number(v any) {

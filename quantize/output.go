@@ -34,15 +34,30 @@ type place struct {
 	padding int64 // bytes of zeros behind the tensor
 }
 
-// create lays the output out at path and writes everything but tensor data.
-func (p *Plan) create(path string, overwrite bool) (*output, error) {
-	out := &output{plan: p, paths: p.Outputs(path)}
-	err := out.create(overwrite)
-	if err != nil {
-		out.abort()
-		return nil, err
+// create makes the outputs and writes everything but tensor data.
+func (s *stream) create(jobs []Job) error {
+	for _, job := range jobs {
+		out := &output{plan: job.Plan, paths: job.Plan.Outputs(job.Out)}
+		s.outputs = append(s.outputs, out)
+		if err := out.create(s.options.Overwrite); err != nil {
+			return err
+		}
+		if s.options.Verify {
+			if err := out.checkReadable(); err != nil {
+				return err
+			}
+		}
 	}
-	return out, nil
+	return nil
+}
+
+// abort removes what is not committed.
+func (s *stream) abort() {
+	for _, out := range s.outputs {
+		for _, f := range out.files {
+			f.Abort()
+		}
+	}
 }
 
 func (out *output) create(overwrite bool) error {
@@ -152,20 +167,20 @@ func (out *output) complete() error {
 	return nil
 }
 
-func (out *output) abort() {
-	for _, f := range out.files {
-		f.Abort()
+// commit puts all outputs on the disk and then gives the files their names, the
+// last first. It takes the names back when that fails in between; what was
+// overwritten is lost then.
+func (s *stream) commit() error {
+	for _, out := range s.outputs {
+		if err := out.complete(); err != nil {
+			return err
+		}
 	}
-}
-
-// commit gives the files of all outputs their names, the last first, and takes
-// the names back when that fails in between. What was overwritten is lost then.
-func commit(outputs []*output, overwrite bool) error {
 	var published []string
-	for i := len(outputs) - 1; i >= 0; i-- {
-		out := outputs[i]
+	for i := len(s.outputs) - 1; i >= 0; i-- {
+		out := s.outputs[i]
 		for k := len(out.files) - 1; k >= 0; k-- {
-			if err := out.files[k].Commit(overwrite); err != nil {
+			if err := out.files[k].Commit(s.options.Overwrite); err != nil {
 				return errors.Join(err, remove(published))
 			}
 			if out.files[k].Replaceable() {

@@ -96,63 +96,31 @@ func (p *Plan) Run(ctx context.Context, out string, o *RunOptions) error {
 // whole or none does; of several shards the first, without which no program
 // opens the others, appears last. The results are in the order of the jobs.
 //
-// With RunOptions.Verify an output that differs from what was written is removed
-// and reported by a *VerifyError. When ctx ends, Run returns within a fraction of
+// With RunOptions.Verify an output that differs from what was written is reported
+// by a *VerifyError, and no output stays. When ctx ends, Run returns within a fraction of
 // a second.
 func Run(ctx context.Context, jobs []Job, o *RunOptions) ([]Result, error) {
 	if o == nil {
 		o = new(RunOptions)
 	}
-	taken := make(map[string]bool)
-	for _, job := range jobs {
-		if err := job.Plan.Check(); err != nil {
-			return nil, err
-		}
-		paths := job.Plan.Outputs(job.Out)
-		if err := job.Plan.refuseInputs(paths); err != nil {
-			return nil, err
-		}
-		for _, path := range paths {
-			if taken[filepath.Clean(path)] {
-				return nil, fmt.Errorf("%s would be written twice; give every type a name of its own", path)
-			}
-			taken[filepath.Clean(path)] = true
-		}
-	}
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	var outputs []*output
-	defer func() {
-		for _, out := range outputs {
-			out.abort()
-		}
-	}()
-	for _, job := range jobs {
-		out, err := job.Plan.create(job.Out, o.Overwrite)
-		if err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, out)
-		if o.Verify {
-			if err := out.checkReadable(); err != nil {
-				return nil, err
-			}
-		}
+	if err := checkJobs(jobs); err != nil {
+		return nil, err
 	}
-	s, err := newStream(jobs, outputs, *o)
+	s, err := newStream(jobs, *o)
 	if err != nil {
+		return nil, err
+	}
+	defer s.abort()
+	if err := s.create(jobs); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
-	for _, out := range outputs {
-		if err := out.complete(); err != nil {
-			return nil, err
-		}
-	}
-	if err := commit(outputs, o.Overwrite); err != nil {
+	if err := s.commit(); err != nil {
 		return nil, err
 	}
 	if o.Verify {
@@ -161,6 +129,27 @@ func Run(ctx context.Context, jobs []Job, o *RunOptions) ([]Result, error) {
 		}
 	}
 	return s.results, nil
+}
+
+// checkJobs finds what would stop jobs, before anything is written.
+func checkJobs(jobs []Job) error {
+	taken := make(map[string]bool)
+	for _, job := range jobs {
+		if err := job.Plan.Check(); err != nil {
+			return err
+		}
+		paths := job.Plan.Outputs(job.Out)
+		if err := job.Plan.refuseInputs(paths); err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if taken[filepath.Clean(path)] {
+				return fmt.Errorf("%s would be written twice; give every type a name of its own", path)
+			}
+			taken[filepath.Clean(path)] = true
+		}
+	}
+	return nil
 }
 
 // refuseInputs fails when one of the paths is a file that is read.

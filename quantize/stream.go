@@ -34,9 +34,9 @@ type stream struct {
 }
 
 // newStream finds what the plans have in common.
-func newStream(jobs []Job, outputs []*output, o RunOptions) (*stream, error) {
+func newStream(jobs []Job, o RunOptions) (*stream, error) {
 	first := jobs[0].Plan
-	s := &stream{source: first.source, outputs: outputs, results: make([]Result, len(jobs)), options: o}
+	s := &stream{source: first.source, results: make([]Result, len(jobs)), options: o}
 	s.encodings = make([][]encoding, len(first.Tensors))
 	for i := range first.Tensors {
 		s.tensors = append(s.tensors, first.Tensors[i].source)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,7 +25,7 @@ type VerifyError struct {
 }
 
 func (e *VerifyError) Error() string {
-	return fmt.Sprintf("%s is not what was written: %s; it was removed; check the disk and the memory of this machine", e.Path, e.Problem)
+	return fmt.Sprintf("%s is not what was written: %s; what this run wrote was removed; check the disk and the memory of this machine", e.Path, e.Problem)
 }
 
 // checkReadable refuses an output that cannot be read again.
@@ -37,19 +38,19 @@ func (out *output) checkReadable() error {
 	return nil
 }
 
-// verify reads all outputs again. Those that differ from what was written are
-// removed.
+// verify reads all outputs again. Unless all are what was written, all of them are
+// removed, also when ctx ends before that is known.
 func (s *stream) verify(ctx context.Context) error {
 	for _, out := range s.outputs {
 		problem, err := s.difference(ctx, out)
-		if err != nil {
-			return err
+		if err == nil && problem != "" {
+			err = &VerifyError{out.paths[0], problem}
 		}
-		if problem != "" {
-			if err := remove(out.paths); err != nil {
-				return err
+		if err != nil {
+			for _, out := range s.outputs {
+				err = errors.Join(err, remove(out.paths))
 			}
-			return &VerifyError{out.paths[0], problem}
+			return err
 		}
 	}
 	return nil

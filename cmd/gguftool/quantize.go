@@ -98,7 +98,7 @@ cannot be written yet.`,
 	f.BoolVar(&o.convert.Extras, "extras", false, "of a checkpoint: also store what llama.cpp's converter leaves out: longest text, prompts, normalization")
 	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules that GGUF cannot hold; vectors will differ")
 	f.BoolVar(&o.run.Measure, "measure", false, "compare what is written with the input and print the error of each type")
-	f.BoolVar(&o.run.Verify, "verify", false, "read the output again and compare it with what was written; one that differs is removed (exit code 5)")
+	f.BoolVar(&o.run.Verify, "verify", false, "read the output again and compare it with what was written; nothing stays where it differs (exit code 5)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what every tensor would become and write nothing")
 	f.BoolVar(&o.json, "json", false, "print the table as JSON")
 	f.BoolVar(&o.run.Overwrite, "force", false, "replace an existing output")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/emulator"
 	"github.com/gguftool/gguftool/internal/synth"
 )
@@ -63,10 +65,15 @@ func size(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// synthesize makes a small BERT: synth gguf FILE [WIDTH], or synth checkpoint DIR.
+// synthesize makes a small BERT: synth gguf FILE [WIDTH], or synth checkpoint DIR
+// [WIDTH]; or importance for all matrices of a model: synth imatrix FILE MODEL.
 func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR")
+		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR [WIDTH] | synth imatrix FILE MODEL")
+	}
+	if args[0] == "imatrix" {
+		ts.Check(writeImatrix(ts.MkAbs(args[1]), ts.MkAbs(args[2])))
+		return
 	}
 	var bert synth.BERT
 	if len(args) == 3 {
@@ -84,4 +91,47 @@ func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("synth: unknown %q", args[0])
 	}
+}
+
+// writeImatrix writes importance for the matrices of a model, one value larger
+// than the other in every row.
+func writeImatrix(path, model string) error {
+	f, err := gguf.Open(model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	md := new(gguf.Metadata)
+	md.Set("general.type", gguf.ValueOf("imatrix"))
+	md.Set("imatrix.datasets", gguf.ArrayOf([]string{"none"}))
+	md.Set("imatrix.chunk_count", gguf.ValueOf(uint32(1)))
+	md.Set("imatrix.chunk_size", gguf.ValueOf(uint32(512)))
+	var infos []gguf.TensorInfo
+	var data []float32
+	for _, t := range f.Tensors {
+		if len(t.Shape) < 2 {
+			continue
+		}
+		infos = append(infos,
+			gguf.TensorInfo{Name: t.Name + ".in_sum2", Type: gguf.TypeF32, Shape: []int64{t.RowLen(), 1}},
+			gguf.TensorInfo{Name: t.Name + ".counts", Type: gguf.TypeF32, Shape: []int64{1, 1}})
+		for i := range t.RowLen() {
+			data = append(data, float32(1+i))
+		}
+		data = append(data, 1)
+	}
+	layout, err := gguf.NewLayout(md, infos, nil)
+	if err != nil {
+		return err
+	}
+	all := make([]byte, layout.Size)
+	copy(all, layout.Head)
+	for i, t := range layout.Tensors {
+		n := int(t.Size / 4)
+		if _, err := binary.Encode(all[layout.Offsets[i]:], binary.LittleEndian, data[:n]); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return os.WriteFile(path, all, 0o666)
 }
