@@ -32,6 +32,7 @@ type quantizeOptions struct {
 	embeddingType string
 	tensorTypes   overrideList
 	overrides     []string
+	pruneLayers   string
 	dryRun        bool
 	json          bool
 }
@@ -94,6 +95,7 @@ cannot be written yet.`,
 	f.BoolVar(&o.library.NoFallback, "no-fallback", false, "refuse when rows do not fit the type, instead of choosing another")
 	f.StringArrayVar(&o.overrides, "override-kv", nil, "`KEY=TYPE:VALUE` to set in the output, TYPE int, float, bool or str (repeatable)")
 	f.BoolVar(&o.library.KeepSplit, "keep-split", false, "write as many shards as the input has")
+	f.StringVar(&o.pruneLayers, "prune-layers", "", "leave out `LAYERS`, as in 0,2,5-7; the others move up")
 	f.StringVar(&o.convert.Name, "model-name", "", "of a checkpoint: `NAME` of the model instead of the one found there")
 	f.BoolVar(&o.convert.Extras, "extras", false, "of a checkpoint: also store what llama.cpp's converter leaves out: longest text, prompts, normalization")
 	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules that GGUF cannot hold; vectors will differ")
@@ -266,6 +268,11 @@ func (o *quantizeOptions) parse(args []string) error {
 	}
 	if o.library.Overrides, err = o.tensorTypes.parse(); err != nil {
 		return err
+	}
+	if o.pruneLayers != "" {
+		if o.library.PruneLayers, err = quantize.ParseLayers(o.pruneLayers); err != nil {
+			return usagef("--prune-layers: %w", err)
+		}
 	}
 	for _, s := range o.overrides {
 		kv, err := quantize.ParseKVOverride(s)
