@@ -75,12 +75,13 @@ func openLayered(t *testing.T, m *testModel) *gguf.File {
 // come from.
 func TestPruneLayers(t *testing.T) {
 	f := openLayered(t, layered())
-	p, err := NewPlan(f, &Options{Copy: true, PruneLayers: []int{1, 2, 5}})
+	_, err := NewPlan(f, &Options{Copy: true, PruneLayers: []int{1, 2, 5}})
 	if err == nil || !strings.Contains(err.Error(), "layers of another kind return after 3") {
 		t.Errorf("a layer changes its kind: got %v", err)
 	}
 	o := &Options{Copy: true, PruneLayers: []int{0, 1, 2}}
-	if p, err = NewPlan(f, o); err != nil {
+	p, err := NewPlan(f, o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Run(t.Context(), "out.gguf", nil); err != nil {
@@ -136,11 +137,11 @@ func TestPruneLayers(t *testing.T) {
 // TestPruneTrailing prunes layers that are counted from the end.
 func TestPruneTrailing(t *testing.T) {
 	f := openLayered(t, layered())
-	p, err := NewPlan(f, &Options{Copy: true, PruneLayers: []int{1, 4, 5}})
-	if err == nil {
+	if _, err := NewPlan(f, &Options{Copy: true, PruneLayers: []int{1, 4, 5}}); err == nil {
 		t.Fatal("layers 2 and 3 change their kind")
 	}
-	if p, err = NewPlan(f, &Options{Copy: true, PruneLayers: []int{4, 5}}); err != nil {
+	p, err := NewPlan(f, &Options{Copy: true, PruneLayers: []int{4, 5}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]int64{"llama.leading_dense_block_count": 2, "llama.nextn_predict_layers": 0, "llama.attention.shared_kv_layers": 1} {
