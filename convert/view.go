@@ -52,8 +52,8 @@ func (v *View) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error)
 	return data, err
 }
 
-// WillNeed says that rows from ≤ row < to of t will be read soon.
-func (v *View) WillNeed(t *gguf.Tensor, from, to int64) { v.sources[t].source.WillNeed(from, to) }
+// Fetch brings rows from ≤ row < to of t into memory, which may take its time.
+func (v *View) Fetch(t *gguf.Tensor, from, to int64) { v.sources[t].source.Fetch(from, to) }
 
 // DontNeed says that rows from ≤ row < to of t will not be read again.
 func (v *View) DontNeed(t *gguf.Tensor, from, to int64) { v.sources[t].Done(from, to) }

@@ -154,10 +154,11 @@ func (f *File) Stored(t *Tensor) []byte {
 	return f.Shards[t.Shard].mapped.Bytes()[t.Offset : t.Offset+t.Size]
 }
 
-// WillNeed tells the system that rows from ≤ row < to of t will be read soon.
-func (f *File) WillNeed(t *Tensor, from, to int64) {
+// Fetch brings rows from ≤ row < to of t, bytes that Data returns, into memory, so
+// that reading them does not wait for the disk. It may itself take its time.
+func (f *File) Fetch(t *Tensor, from, to int64) {
 	if size, ok := t.Type.Size(t.RowLen()); ok && 0 <= from && from < to && to <= t.Rows() {
-		f.Shards[t.Shard].mapped.WillNeed(t.Offset+from*size, (to-from)*size)
+		f.Shards[t.Shard].mapped.Fetch(t.Offset+from*size, (to-from)*size)
 	}
 }
 

@@ -83,3 +83,63 @@ func TestLayout(t *testing.T) {
 		t.Errorf("shard is %+v", s)
 	}
 }
+
+// Tensors that are written at their places in any order give the file that a
+// Writer makes.
+func TestLayoutPlaces(t *testing.T) {
+	var md gguf.Metadata
+	md.Set(gguf.KeyAlignment, gguf.ValueOf[uint32](64))
+	tensors := []gguf.TensorInfo{
+		{Name: "odd", Type: gguf.TypeI8, Shape: []int64{5}},
+		{Name: "none", Type: gguf.TypeF32, Shape: []int64{0, 3}},
+		{Name: "even", Type: gguf.TypeQ8_0, Shape: []int64{64, 2}},
+		{Name: "foreign", Type: 137, Shape: []int64{3}, Size: 65},
+		{Name: "last", Type: gguf.TypeF16, Shape: []int64{3}},
+	}
+	l, err := gguf.NewLayout(&md, tensors, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := gguf.FileSize(&md, tensors, nil); n != l.Size || err != nil {
+		t.Errorf("FileSize is %d, %v, not %d", n, err, l.Size)
+	}
+	var want bytes.Buffer
+	w, err := l.NewWriter(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, l.Size)
+	copy(got, l.Head)
+	for i, x := range l.Tensors {
+		data := bytes.Repeat([]byte{byte(i + 1)}, int(x.Size))
+		if _, err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		if l.Offsets[i]%l.Alignment != 0 || l.Alignment != 64 {
+			t.Errorf("%s is at %d", x.Name, l.Offsets[i])
+		}
+		copy(got[l.Offsets[i]:], data)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("in places:\n%s\nstreamed:\n%s", hex.Dump(got), hex.Dump(want.Bytes()))
+	}
+
+	path := filepath.Join(t.TempDir(), "file.gguf")
+	if err := os.WriteFile(path, got, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, path)
+	if !bytes.Equal(f.Head(0), l.Head) {
+		t.Errorf("the head has %d bytes, not %d", len(f.Head(0)), len(l.Head))
+	}
+	for i, x := range f.Tensors {
+		if x.Offset != l.Offsets[i] {
+			t.Errorf("%s is at %d, not at %d", x.Name, x.Offset, l.Offsets[i])
+		}
+		f.Fetch(x, 0, x.Rows())
+		f.Fetch(x, -1, x.Rows()+1)
+	}
+}

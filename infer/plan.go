@@ -7,6 +7,10 @@ import "slices"
 // should stay in the cache.
 const groupTokens = 256
 
+// tailTokens is about how many tokens the last groups of a batch have: fewer
+// would leave tiles of the products empty.
+const tailTokens = 48
+
 // plan divides texts of the given lengths into groups that go through the
 // forward pass together. Where they are apart, each worker takes whole groups by
 // itself, which needs no barriers; where that would leave workers idle, as with
@@ -20,14 +24,16 @@ func plan(lengths []int, workers int) (groups [][]int, apart bool) {
 	}
 	// Long texts first, so that the last groups to begin are short.
 	slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
-	// As many groups for each worker, a few at least, of about as many tokens.
-	left := workers * max(4, (total+workers*groupTokens-1)/(workers*groupTokens))
+	// Groups shrink towards the end, so that workers finish together though some
+	// are slower, and though texts do not divide evenly.
+	least := min(tailTokens, total/(4*workers))
 	loads := make([]int, workers) // when each takes the next group as soon as it is free
-	for rest := total; len(order) > 0; left = max(1, left-1) {
+	for rest := total; len(order) > 0; {
+		target := max(least, rest/(2*workers))
 		n, tokens := 1, lengths[order[0]]
 		for n < len(order) {
 			next := lengths[order[n]]
-			if tokens+next > groupTokens || tokens+next/2 > rest/left {
+			if tokens+next > groupTokens || tokens+next/2 > target {
 				break
 			}
 			tokens += next

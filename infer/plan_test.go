@@ -60,3 +60,25 @@ func TestPlanMode(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanShrinks takes groups as workers do that are free, one of them slower
+// than the others: all must end at nearly the same time.
+func TestPlanShrinks(t *testing.T) {
+	for _, c := range []struct{ texts, tokens, workers int }{{64, 40, 2}, {32, 128, 2}, {100, 20, 2}, {500, 12, 4}, {200, 100, 8}} {
+		groups, _ := plan(slices.Repeat([]int{c.tokens}, c.texts), c.workers)
+		ends := make([]float64, c.workers)
+		rate := 0.8 + float64(c.workers) - 1 // of all, in workers
+		for _, g := range groups {
+			next := slices.Index(ends, slices.Min(ends))
+			work := float64(len(g) * c.tokens)
+			if next == 0 {
+				work /= 0.8
+			}
+			ends[next] += work
+		}
+		ideal := float64(c.texts*c.tokens) / rate
+		if most := slices.Max(ends); most > ideal+1.5*float64(max(tailTokens, c.tokens)) {
+			t.Errorf("%d texts of %d tokens on %d workers end after %.0f, could after %.0f: %d groups", c.texts, c.tokens, c.workers, most, ideal, len(groups))
+		}
+	}
+}

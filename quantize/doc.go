@@ -1,11 +1,17 @@
 // Package quantize turns a GGUF model into one of fewer bits.
 //
-// It works in two steps. NewPlan applies the recipe: it chooses a type for every
-// tensor from the file type (Q4_K_M, ...), the architecture, the tensor's role
-// and place, and the options, and says why. Run carries a plan out: it streams
-// rows from the mapped source through a pool of workers to the output, in
-// memory that does not grow with the model and with the same bytes for any
-// number of workers.
+// It works in two steps. Source.Plan (NewPlan for a file) applies the recipe: it
+// chooses a type for every tensor from the file type (Q4_K_M, ...), the
+// architecture, the tensor's role and place, and the options, and says why. Run
+// carries plans of one source out, in memory that does not grow with the model
+// and with the same bytes for any number of workers:
+//
+//	disk ──▶ fetchers ──▶ workers ──▶ places in the outputs ──▶ disk
+//	         read ahead   decode a chunk of rows once, encode it
+//	                      for each plan, measure, digest, write
+//
+// Chunks are numbered in the order of the output. Errors, progress and sums follow
+// that order, and so does writing where the output takes bytes in order only.
 //
 // The recipe, the order of tensors, the keys and the bytes are those of
 // llama-quantize (llama.cpp, October 2026), with these differences:

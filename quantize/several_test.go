@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gguftool/gguftool/gguf"
@@ -316,53 +319,93 @@ func TestVerifyPipe(t *testing.T) {
 	checkPlain(t, err, "cannot be read again to verify it; write to a file")
 }
 
-// A countedRows counts the bytes that are asked for and given back.
+// A countedRows notes what is fetched, read and given back.
 type countedRows struct {
 	Rows
-	needed, done int64
+	mu                  sync.Mutex
+	fetched, read, done map[string]bool // chunks
+	bytes               int64
 }
 
-func (r *countedRows) WillNeed(t *gguf.Tensor, from, to int64) {
-	r.needed += t.Size / t.Rows() * (to - from)
-	r.Rows.WillNeed(t, from, to)
+func (r *countedRows) note(chunks map[string]bool, t *gguf.Tensor, from, to int64) string {
+	key := fmt.Sprint(t.Name, " ", from, " ", to)
+	chunks[key] = true
+	return key
+}
+
+func (r *countedRows) Fetch(t *gguf.Tensor, from, to int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(r.fetched, t, from, to)
+	r.bytes += t.Size / t.Rows() * (to - from)
+	r.Rows.Fetch(t, from, to)
+}
+
+func (r *countedRows) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key := r.note(r.read, t, from, to); !r.fetched[key] {
+		return nil, errors.New(key + " is read before it is fetched")
+	}
+	return r.Rows.Data(t, from, to, buf)
 }
 
 func (r *countedRows) DontNeed(t *gguf.Tensor, from, to int64) {
-	r.done += t.Size / t.Rows() * (to - from)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key := r.note(r.done, t, from, to); !r.read[key] {
+		panic(key + " is given back before it is read")
+	}
 	r.Rows.DontNeed(t, from, to)
 }
 
-// All of the source is asked for in good time, once, and given back.
-func TestReadAhead(t *testing.T) {
+// Every chunk is fetched, read and given back, once.
+func TestFetch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := FileSource(open(t, several(), weights(nil)))
-	rows := &countedRows{Rows: s.Rows}
+	rows := &countedRows{Rows: s.Rows, fetched: map[string]bool{}, read: map[string]bool{}, done: map[string]bool{}}
 	s.Rows = rows
-	st, err := newStream(jobs(t, s, Options{}, gguf.FileQ8_0), RunOptions{})
-	if err != nil {
+	if _, err := Run(t.Context(), jobs(t, s, Options{}, gguf.FileQ8_0, gguf.FileF16), &RunOptions{Threads: 3}); err != nil {
 		t.Fatal(err)
 	}
-	var used, total int64
-	for c := range st.chunks {
-		used += c.bytes()
-		if rows.needed < used {
-			t.Errorf("%d bytes are used and %d asked for", used, rows.needed)
-		}
-		if ahead := rows.needed - used; ahead > readAhead+8*chunkLen {
-			t.Errorf("%d bytes are asked for before they are needed", ahead)
-		}
-	}
+	var total int64
 	for _, x := range s.Tensors {
 		total += x.Size
 	}
-	if used != total || rows.needed != total {
-		t.Errorf("%d bytes used and %d asked for of %d", used, rows.needed, total)
+	if rows.bytes != total || len(rows.read) != len(rows.fetched) || len(rows.done) != len(rows.fetched) {
+		t.Errorf("%d of %d bytes in %d chunks are fetched, %d read, %d given back", rows.bytes, total, len(rows.fetched), len(rows.read), len(rows.done))
 	}
-	if _, err := Run(context.Background(), jobs(t, s, Options{}, gguf.FileQ8_0), nil); err != nil {
-		t.Fatal(err)
+}
+
+// A run that is stopped while it waits for the disk fails and leaves nothing.
+func TestStoppedFetch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := FileSource(open(t, several(), weights(nil)))
+	for after := range 8 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s.Rows = stoppingRows{FileSource(reopen(t, "in.gguf")).Rows, cancel, new(atomic.Int32), int32(after)}
+		_, err := Run(ctx, jobs(t, s, Options{}, gguf.FileF16), &RunOptions{Threads: 2})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("stopped in fetch %d: %v", after, err)
+		}
+		if got := listFolder(t); !slices.Equal(got, []string{"in.gguf"}) {
+			t.Errorf("folder has %q", got)
+		}
+		cancel()
 	}
-	if rows.done != total {
-		t.Errorf("%d of %d bytes are given back", rows.done, total)
+}
+
+// stoppingRows stops the run in some call of Fetch.
+type stoppingRows struct {
+	Rows
+	stop  context.CancelFunc
+	calls *atomic.Int32
+	after int32
+}
+
+func (r stoppingRows) Fetch(t *gguf.Tensor, from, to int64) {
+	if r.calls.Add(1) == r.after+1 {
+		r.stop()
 	}
 }
 
@@ -382,7 +425,7 @@ func (madeRows) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error
 	return *buf, nil
 }
 
-func (madeRows) WillNeed(*gguf.Tensor, int64, int64) {}
+func (madeRows) Fetch(*gguf.Tensor, int64, int64)    {}
 func (madeRows) DontNeed(*gguf.Tensor, int64, int64) {}
 
 func TestMadeSource(t *testing.T) {

@@ -24,9 +24,10 @@ type Rows interface {
 	// buf, which grows as needed.
 	Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error)
 
-	// WillNeed says that these rows will be read soon, DontNeed that they will
-	// not be read again. Both may do nothing.
-	WillNeed(t *gguf.Tensor, from, to int64)
+	// Fetch returns when rows that will be read soon are in memory, as far as
+	// that can be arranged. DontNeed says that they will not be read again. Both
+	// may do nothing.
+	Fetch(t *gguf.Tensor, from, to int64)
 	DontNeed(t *gguf.Tensor, from, to int64)
 }
 

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,8 +14,9 @@ import (
 // chunkLen is about how many elements a chunk has: a megabyte of float32.
 const chunkLen = 1 << 18
 
-// readAhead is how many bytes of the source are asked for before they are needed.
-const readAhead = 32 << 20
+// fetchers is how many chunks are read from the disk at once, ahead of those that
+// are worked on.
+const fetchers = 4
 
 // An encoding is what some plans make of one tensor. It is made once for all of
 // them.
@@ -42,7 +44,7 @@ func newStream(jobs []Job, o RunOptions) (*stream, error) {
 		s.tensors = append(s.tensors, first.Tensors[i].source)
 	}
 	for p, job := range jobs {
-		if job.Plan.source.Rows != first.source.Rows || len(job.Plan.Tensors) != len(s.tensors) {
+		if job.Plan.source != first.source || len(job.Plan.Tensors) != len(s.tensors) {
 			return nil, fmt.Errorf("plans of different sources cannot be carried out at once")
 		}
 		for i := range job.Plan.Tensors {
@@ -78,7 +80,9 @@ func (s *stream) run(ctx context.Context) error {
 		total += t.Size
 	}
 	start := time.Now()
-	return ordered.Run(ctx, s.options.Threads, s.chunks,
+	var unread error
+	err := ordered.Run(ctx, s.options.Threads,
+		func(yield func(chunk) bool) { unread = s.fetch(ctx, yield) },
 		s.work,
 		func(c chunk, v *converter) error {
 			if err := s.finish(c, v); err != nil {
@@ -86,35 +90,43 @@ func (s *stream) run(ctx context.Context) error {
 			}
 			s.source.Rows.DontNeed(c.source, c.from, c.to)
 			if s.options.Progress != nil {
-				done += c.source.Size / c.source.Rows() * (c.to - c.from)
+				done += c.bytes()
 				s.options.Progress(Progress{c.source.Name, c.tensor, done, total, time.Since(start)})
 			}
 			return nil
 		})
-}
-
-// chunks yields the rows of all tensors in the order of the output, and asks
-// for those that come next to be read.
-func (s *stream) chunks(yield func(chunk) bool) {
-	var (
-		ahead int   // chunks that were asked for
-		asked int64 // their bytes, less those of chunks that were yielded
-		all   = slices.Collect(s.allChunks)
-	)
-	for i, c := range all {
-		for ; ahead < len(all) && (ahead <= i || asked < readAhead); ahead++ {
-			next := all[ahead]
-			s.source.Rows.WillNeed(next.source, next.from, next.to)
-			asked += next.bytes()
-		}
-		asked -= c.bytes()
-		if !yield(c) {
-			return
-		}
+	if err != nil {
+		return err
 	}
+	return unread
 }
 
-func (s *stream) allChunks(yield func(chunk) bool) {
+// errStop ends fetch when no more chunks are wanted.
+var errStop = errors.New("no more chunks are wanted")
+
+// fetch yields all chunks in their order when they are in memory. The workers
+// then hardly ever wait in page faults, in which they would keep processors from
+// other goroutines. It fails when ctx ends before the last chunk.
+func (s *stream) fetch(ctx context.Context, yield func(chunk) bool) error {
+	err := ordered.Run(ctx, fetchers, s.chunks,
+		func(_ context.Context, c chunk, _ *struct{}) error {
+			s.source.Rows.Fetch(c.source, c.from, c.to)
+			return nil
+		},
+		func(c chunk, _ *struct{}) error {
+			if !yield(c) {
+				return errStop
+			}
+			return nil
+		})
+	if err == errStop {
+		return nil // why is for whoever wants no more to say
+	}
+	return err
+}
+
+// chunks yields the rows of all tensors in the order of the output.
+func (s *stream) chunks(yield func(chunk) bool) {
 	for i, t := range s.tensors {
 		rows := t.Rows()
 		step := max(1, chunkLen/max(1, t.RowLen()))

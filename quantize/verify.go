@@ -86,7 +86,7 @@ func (s *stream) difference(ctx context.Context, out *output) (problem string, e
 		}
 	}
 	k := 0
-	err = ordered.Run(ctx, s.options.Threads, s.allChunks,
+	err = ordered.Run(ctx, s.options.Threads, s.chunks,
 		func(_ context.Context, c chunk, r *digest) error {
 			var buf []byte // the output is little-endian, and needs none
 			data, err := fileRows{f}.Data(tensors[c.tensor], c.from, c.to, &buf)

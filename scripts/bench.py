@@ -1,4 +1,4 @@
-"""Times gguftool and the reference programs in turn: bench.py GGUFTOOL PEERS_DIR MODELS_DIR
+"""Times converting and embedding in turn with the reference programs: bench.py GGUFTOOL PEERS_DIR MODELS_DIR
 
 Each row is a whole process, as a person starts it: the median of its wall times
 in seconds, its peak memory, and the ratio of the medians. The two programs
@@ -48,12 +48,6 @@ def main():
                 [gguftool, "convert", f"{models}/{model}", "-o", f32[model], "--force", "--threads", THREADS],
                 [python, f"{llama}/convert_hf_to_gguf.py", f"{models}/{model}", "--outtype", "f32", "--outfile", f"{work}/theirs.gguf"],
                 runs=3,
-            )
-        for kind in "Q8_0 Q4_0 Q5_0 Q4_1 Q5_1 Q6_K Q5_K_M Q4_K_M Q3_K_M Q2_K F16 BF16".split():
-            compare(
-                f"quantize MiniLM-wide {kind}",
-                [gguftool, "quantize", kind, f32["MiniLM-wide"], f"{work}/ours.gguf", "--force", "--threads", THREADS],
-                [f"{llama}/build/bin/llama-quantize", f32["MiniLM-wide"], f"{work}/theirs.gguf", kind, THREADS],
             )
         texts = f"{work}/texts.txt"
         with open(texts, "w") as f:

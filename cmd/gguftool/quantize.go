@@ -159,6 +159,9 @@ func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []stri
 		if err != nil {
 			return err
 		}
+		if in.model != nil {
+			r.Notes = in.model.Notes
+		}
 		if o.dryRun {
 			r.refuse(stderr, job.Plan.Check())
 		} else {

@@ -31,6 +31,7 @@ type quantizeReport struct {
 	Verified     bool           `json:"verified,omitempty"`
 	Seconds      float64        `json:"seconds,omitempty"` // that the run took
 	*errorReport                // of all tensors
+	Notes        []string       `json:"notes,omitempty"` // about the conversion of a checkpoint
 	Types        []typeReport   `json:"types"`
 	Tensors      []tensorReport `json:"tensors"`
 

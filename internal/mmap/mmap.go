@@ -7,13 +7,17 @@
 package mmap
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
 )
 
 // A Map is a file mapped for reading.
-type Map struct{ data []byte }
+type Map struct {
+	data []byte
+	file *os.File // that Fetch reads, or nil
+}
 
 // Open maps the regular file at path. An empty file has an empty map.
 func Open(path string) (*Map, error) {
@@ -47,6 +51,7 @@ func Open(path string) (*Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
+	m.keep(f)
 	return m, nil
 }
 
@@ -61,5 +66,8 @@ func (m *Map) Close() error {
 	}
 	err := m.unmap()
 	m.data = nil
+	if m.file != nil {
+		err = errors.Join(err, m.file.Close())
+	}
 	return err
 }

@@ -56,6 +56,7 @@ func TestAdvice(t *testing.T) {
 				continue
 			}
 			m.WillNeed(from, to-from)
+			m.Fetch(from, to-from)
 			m.DontNeed(from, to-from)
 			if !bytes.Equal(m.Bytes(), content) {
 				t.Fatalf("advice on bytes %d to %d changed the content", from, to)

@@ -81,16 +81,8 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 	blocks, groups := a.inputs/blockInputs, a.groups()
 	peaks := a.peaks[r*blocks : (r+1)*blocks]
 	active.peaks(peaks, x)
-	var out outliers
-	for slot := range out.index {
-		at := largest(x, peaks)
-		out.index[slot], out.value[slot] = int32(at), x[at]
-		x[at] = 0
-		b := at / blockInputs
-		if peak := peaks[b]; peak == peak {
-			peaks[b] = peakOf(x[b*blockInputs : (b+1)*blockInputs])
-		}
-	}
+	out := &a.outliers[r] // a variable would be allocated, as the compiler cannot tell that kernels do not keep it
+	active.extract(x, peaks, out)
 	active.quantize(a.quants[r*a.inputs:(r+1)*a.inputs], peaks, a.scales[r*blocks:(r+1)*blocks], a.sums[r*groups:(r+1)*groups], a.group, x)
 	// In the opposite order, as both may be at one place in a row of NaN.
 	for slot := 1; slot >= 0; slot-- {
@@ -107,24 +99,46 @@ func (a *Activations) QuantizeRow(r int, x []float32) {
 	for slot, at := range out.index {
 		out.four[slot], out.shift[slot] = at&^3*panelCols, (3-at&3)*8
 	}
-	a.outliers[r] = out
 }
 
-// largest returns the index of the element that is largest in magnitude, the
-// first of several; peaks are those of the blocks.
-func largest(x, peaks []float32) int {
-	top := 0
+// extractTop is the specification of what kernels do: it stores the two elements
+// that are largest in magnitude in out, replaces them by 0 and corrects peaks.
+func extractTop(x, peaks []float32, out *outliers) {
+	for slot := range out.index {
+		b := highest(peaks)
+		at, rest := top(x[b*blockInputs:][:blockInputs])
+		at += b * blockInputs
+		out.index[slot], out.value[slot] = int32(at), x[at]
+		x[at], peaks[b] = 0, rest
+	}
+}
+
+// key orders numbers by magnitude, NaN above all, and equal ones by index, the
+// first before the others. Maximums of keys need no branches, which the
+// processor could not foresee.
+func key(v float32, index int) uint64 { return uint64(magnitude(v))<<32 | uint64(^uint32(index)) }
+
+func indexOf(key uint64) int { return int(^uint32(key)) }
+
+// highest returns the index of the largest magnitude.
+func highest(peaks []float32) int {
+	most := uint64(0)
 	for b, peak := range peaks {
-		if peak > peaks[top] {
-			top = b
-		}
+		most = max(most, key(peak, b))
 	}
-	for i, v := range x[top*blockInputs : (top+1)*blockInputs] {
-		if magnitude(v) == magnitude(peaks[top]) {
-			return top*blockInputs + i
-		}
+	return indexOf(most)
+}
+
+// top returns the index of the largest magnitude of a block, and the largest
+// without it.
+func top(x []float32) (at int, rest float32) {
+	var first, second uint64
+	for i, v := range x {
+		k := key(v, i)
+		second = max(second, min(first, k))
+		first = max(first, k)
 	}
-	return top * blockInputs // all elements are NaN, or so is the peak
+	return indexOf(first), math.Float32frombits(uint32(second >> 32))
 }
 
 // magnitude returns the bits of |v|, which are ordered as magnitudes are.

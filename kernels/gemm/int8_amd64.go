@@ -127,3 +127,8 @@ func quantizeRowAVX512(q []byte, peaks, scales, sums []float32, group int, x []f
 func quantizeRowAVX2(q []byte, peaks, scales, sums []float32, group int, x []float32) {
 	quantizeInFours(quantizeAVX2, q, peaks, scales, sums, group, x)
 }
+
+func extractRowAVX512(x, peaks []float32, out *outliers) {
+	_ = x[len(peaks)*blockInputs-1]
+	extractAVX512(&x[0], &peaks[0], len(peaks), &out.index[0], &out.value[0])
+}

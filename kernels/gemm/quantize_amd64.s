@@ -76,6 +76,125 @@ numbers:
 	VZEROUPPER
 	RET
 
+// func extractAVX512(x *float32, peak *float32, blocks int, index *int32, value *float32)
+// Requires: AVX, AVX512F, BMI
+TEXT ·extractAVX512(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), AX
+	MOVQ         peak+8(FP), DX
+	MOVQ         blocks+16(FP), CX
+	MOVQ         index+24(FP), BX
+	MOVQ         value+32(FP), SI
+	VPBROADCASTD quantizeNumbers<>+16(SB), Z0
+	LEAQ         -1(CX), R8
+	MOVQ         R8, CX
+	ANDQ         $0x0f, CX
+	MOVL         $0x00000002, DI
+	SHLL         CL, DI
+	DECL         DI
+	KMOVW        DI, K1
+	ANDQ         $-16, R8
+	SHLQ         $0x02, R8
+	MOVQ         $0x00000002, DI
+
+slot:
+	VMOVDQU32.Z (DX)(R8*1), K1, Z1
+	VPANDD      Z0, Z1, Z1
+	XORQ        R9, R9
+	JMP         mostTest
+
+most:
+	VPANDD  (DX)(R9*1), Z0, Z2
+	VPMAXUD Z2, Z1, Z1
+	ADDQ    $0x40, R9
+
+mostTest:
+	CMPQ       R9, R8
+	JLT        most
+	VSHUFI32X4 $0x4e, Z1, Z1, Z2
+	VPMAXUD    Z2, Z1, Z1
+	VSHUFI32X4 $0xb1, Z1, Z1, Z2
+	VPMAXUD    Z2, Z1, Z1
+	VPSHUFD    $0x4e, Z1, Z2
+	VPMAXUD    Z2, Z1, Z1
+	VPSHUFD    $0xb1, Z1, Z2
+	VPMAXUD    Z2, Z1, Z1
+	XORQ       R9, R9
+	JMP        whereTest
+
+where:
+	VPANDD   (DX)(R9*1), Z0, Z2
+	VPCMPEQD Z2, Z1, K2
+	KMOVW    K2, CX
+	TESTL    CX, CX
+	JNZ      block
+	ADDQ     $0x40, R9
+
+whereTest:
+	CMPQ        R9, R8
+	JLT         where
+	VMOVDQU32.Z (DX)(R9*1), K1, Z2
+	VPANDD      Z0, Z2, Z2
+	VPCMPEQD    Z2, Z1, K1, K2
+	KMOVW       K2, CX
+
+block:
+	TZCNTL      CX, CX
+	SHRQ        $0x02, R9
+	ADDQ        CX, R9
+	MOVQ        R9, CX
+	SHLQ        $0x07, CX
+	ADDQ        AX, CX
+	VPANDD      (CX), Z0, Z1
+	VPANDD      64(CX), Z0, Z2
+	VPMAXUD     Z2, Z1, Z3
+	VSHUFI32X4  $0x4e, Z3, Z3, Z4
+	VPMAXUD     Z4, Z3, Z3
+	VSHUFI32X4  $0xb1, Z3, Z3, Z4
+	VPMAXUD     Z4, Z3, Z3
+	VPSHUFD     $0x4e, Z3, Z4
+	VPMAXUD     Z4, Z3, Z3
+	VPSHUFD     $0xb1, Z3, Z4
+	VPMAXUD     Z4, Z3, Z3
+	VPCMPEQD    Z1, Z3, K2
+	VPCMPEQD    Z2, Z3, K3
+	KMOVW       K2, CX
+	KMOVW       K3, R10
+	SHLL        $0x10, R10
+	ORL         R10, CX
+	TZCNTL      CX, CX
+	MOVQ        R9, R11
+	SHLQ        $0x05, R11
+	ADDQ        CX, R11
+	MOVL        R11, (BX)
+	MOVL        (AX)(R11*4), R10
+	MOVL        R10, (SI)
+	XORL        R10, R10
+	MOVL        R10, (AX)(R11*4)
+	MOVL        $0x00000001, R10
+	SHLL        CL, R10
+	NOTL        R10
+	KMOVW       R10, K2
+	VMOVDQA32.Z Z1, K2, Z1
+	SHRL        $0x10, R10
+	KMOVW       R10, K2
+	VMOVDQA32.Z Z2, K2, Z2
+	VPMAXUD     Z2, Z1, Z3
+	VSHUFI32X4  $0x4e, Z3, Z3, Z1
+	VPMAXUD     Z1, Z3, Z3
+	VSHUFI32X4  $0xb1, Z3, Z3, Z1
+	VPMAXUD     Z1, Z3, Z3
+	VPSHUFD     $0x4e, Z3, Z1
+	VPMAXUD     Z1, Z3, Z3
+	VPSHUFD     $0xb1, Z3, Z1
+	VPMAXUD     Z1, Z3, Z3
+	VMOVD       X3, (DX)(R9*4)
+	ADDQ        $0x04, BX
+	ADDQ        $0x04, SI
+	DECQ        DI
+	JNZ         slot
+	VZEROUPPER
+	RET
+
 // func peaksAVX2(fours int, x *float32, peak *float32)
 // Requires: AVX, AVX2
 TEXT ·peaksAVX2(SB), NOSPLIT, $0-24

@@ -9,6 +9,11 @@ package gemm
 //go:noescape
 func peaksAVX512(fours int, x *float32, peak *float32)
 
+// extractAVX512 stores the two elements of blocks of 32 that are largest in magnitude, replaces them by 0 and corrects the peaks of their blocks.
+//
+//go:noescape
+func extractAVX512(x *float32, peak *float32, blocks int, index *int32, value *float32)
+
 // peaksAVX2 finds the largest magnitude of each of 4·fours blocks of 32.
 //
 //go:noescape

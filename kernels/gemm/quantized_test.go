@@ -297,7 +297,7 @@ func testQuantizeRow(t *testing.T, _ cpu.Path) {
 					}
 				}
 				fast := active
-				active.peaks, active.quantize = plain.peaks, plain.quantize
+				active.peaks, active.extract, active.quantize = plain.peaks, plain.extract, plain.quantize
 				want := quantizeRows(x, m)
 				active = fast
 				if !slices.Equal(a.quants, want.quants) || !slices.Equal(a.scales, want.scales) ||

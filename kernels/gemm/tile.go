@@ -40,6 +40,7 @@ type kernel struct {
 
 	int8     func(group int, narrow bool) *int8Tiles // for weights of that kind
 	peaks    func(peaks, x []float32)
+	extract  func(x, peaks []float32, out *outliers)
 	quantize func(q []byte, peaks, scales, sums []float32, group int, x []float32)
 	outliers [2]outliersFunc // of one and two panels; nil for plain Go
 }
@@ -64,7 +65,7 @@ func (t *int8Groups) of(group int, _ bool) *int8Tiles { return &t[group/16-1] }
 var plainInt8 = int8Groups{{panels: 1}, {panels: 1}}
 
 // plain is the kernel in plain Go.
-var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, peaks: peakBlocks, quantize: quantizeBlocks}
+var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, peaks: peakBlocks, extract: extractTop, quantize: quantizeBlocks}
 
 // active is the kernel of the chosen path. Who uses products reports the error
 // of cpu.Chosen; without that, it is the plain one.

@@ -22,6 +22,7 @@ func kernelOf(p cpu.Path) kernel {
 			{tileAVX512x11x16, tileAVX512x11x32},
 			{tileAVX512x12x16, tileAVX512x12x32},
 		}
+		k.extract = extractRowAVX512
 		k.peaks, k.quantize, k.transpose = peaksRowAVX512, quantizeRowAVX512, transposeRowsAVX512
 		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX512x16, outliersAVX512x32}
 	case cpu.AVX2:

@@ -209,12 +209,13 @@ func (t *Tensor) rowOffset(row int64) int64 {
 	return at
 }
 
-// WillNeed says that rows from ≤ row < to will be read soon. It does nothing for
-// tensors whose rows are gathered from all over.
-func (t *Tensor) WillNeed(from, to int64) {
+// Fetch brings rows from ≤ row < to into memory, which may take its time, so that
+// reading them does not wait for the disk. It does nothing for tensors whose rows
+// are gathered from all over.
+func (t *Tensor) Fetch(from, to int64) {
 	if t.strides == nil && from < to {
 		rowBytes := t.RowLen() * t.DType.Size()
-		t.file.WillNeed(t.offset+from*rowBytes, (to-from)*rowBytes)
+		t.file.Fetch(t.offset+from*rowBytes, (to-from)*rowBytes)
 	}
 }
 

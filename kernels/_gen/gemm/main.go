@@ -45,6 +45,7 @@ func main() {
 	case "quantize":
 		numbers := quantizeNumbers()
 		peaksAVX512(numbers)
+		extractAVX512(numbers)
 		peaksAVX2(numbers)
 		quantizeAVX512(numbers)
 		quantizeAVX2(numbers)
