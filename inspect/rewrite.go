@@ -81,12 +81,12 @@ func (r *Rewrite) Run(ctx context.Context, o *RunOptions) error {
 		return err
 	}
 	defer group.Abort()
-	if err := group.Files[0].Expect(total); err != nil {
+	if err := group[0].Expect(total); err != nil {
 		return err
 	}
 	var done int64
 	for i := range r.Outputs {
-		w := &meteredFile{File: group.Files[i], ctx: ctx}
+		w := &meteredFile{File: group[i], ctx: ctx}
 		if o.Progress != nil {
 			w.progress = func(n int64) { o.Progress(done+n, total) }
 		}
@@ -124,10 +124,9 @@ func (out *Output) write(w *meteredFile, source *gguf.File) error {
 			}
 			continue
 		}
-		source.WillNeed(t, 0, min(step, rows))
 		for from := int64(0); from < rows; from += step {
 			to := min(from+step, rows)
-			source.WillNeed(t, to, min(to+step, rows))
+			source.Fetch(t, from, to)
 			data, err := source.Data(t, from, to, buf)
 			if err != nil {
 				return err

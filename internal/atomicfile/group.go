@@ -12,14 +12,11 @@ import (
 // shards of a model. Between the first name and the last a reader sees some of
 // them; the first file of the group gets its name last, so that it should be the
 // one without which nobody looks at the others.
-type Group struct {
-	Files []*File // in the order of the paths
-	paths []string
-}
+type Group []*File
 
 // CreateGroup begins writing files at paths, as Create does for each.
-func CreateGroup(paths []string, overwrite bool) (*Group, error) {
-	g := &Group{paths: paths}
+func CreateGroup(paths []string, overwrite bool) (Group, error) {
+	var g Group
 	for _, path := range paths {
 		f, err := Create(path, overwrite)
 		if errors.Is(err, syscall.EMFILE) {
@@ -29,15 +26,15 @@ func CreateGroup(paths []string, overwrite bool) (*Group, error) {
 			g.Abort()
 			return nil, err
 		}
-		g.Files = append(g.Files, f)
+		g = append(g, f)
 	}
 	return g, nil
 }
 
 // Abort removes what was written. It does nothing after Commit, so that it can
 // be deferred right after CreateGroup.
-func (g *Group) Abort() {
-	for _, f := range g.Files {
+func (g Group) Abort() {
+	for _, f := range g {
 		f.Abort()
 	}
 }
@@ -45,24 +42,22 @@ func (g *Group) Abort() {
 // Commit makes all files durable, then gives them their names, the last first.
 // When that fails in between, the names are taken back; what was overwritten is
 // lost then.
-func (g *Group) Commit(overwrite bool) error {
+func (g Group) Commit(overwrite bool) error {
 	defer g.Abort()
-	for _, f := range g.Files {
+	for _, f := range g {
 		if err := f.Sync(); err != nil {
 			return err
 		}
 	}
-	var published []string
-	for i := len(g.Files) - 1; i >= 0; i-- {
-		if err := g.Files[i].Commit(overwrite); err != nil {
+	for i := len(g) - 1; i >= 0; i-- {
+		if err := g[i].Commit(overwrite); err != nil {
 			errs := []error{err}
-			for _, path := range published {
-				errs = append(errs, os.Remove(path))
+			for _, f := range g[i+1:] {
+				if f.Replaceable() {
+					errs = append(errs, os.Remove(f.dest))
+				}
 			}
 			return errors.Join(errs...)
-		}
-		if g.Files[i].Replaceable() {
-			published = append(published, g.paths[i])
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // writeGroup begins a group of files in dir, each with its name as content.
-func writeGroup(t *testing.T, dir string, overwrite bool, files ...string) *Group {
+func writeGroup(t *testing.T, dir string, overwrite bool, files ...string) Group {
 	t.Helper()
 	var paths []string
 	for _, name := range files {
@@ -20,7 +20,7 @@ func writeGroup(t *testing.T, dir string, overwrite bool, files ...string) *Grou
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, f := range g.Files {
+	for i, f := range g {
 		if _, err := f.Write([]byte(files[i])); err != nil {
 			t.Fatal(err)
 		}
