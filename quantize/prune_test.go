@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
 )
@@ -245,4 +247,50 @@ func TestPrunedShard(t *testing.T) {
 	if _, err := os.Stat("out-00001-of-00002.gguf"); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestPruneTwice prunes in two steps and in one, which makes no difference.
+func TestPruneTwice(t *testing.T) {
+	m := layered()
+	m.keys = slices.DeleteFunc(m.keys, func(k key) bool {
+		// A period rules out most layers, and the short array has an element for each
+		// layer when only four are left.
+		return k.name == "llama.interleave_moe_layer_step" || k.name == "llama.short"
+	})
+	f := openLayered(t, m)
+	run := func(f *gguf.File, out string, layers []int) string {
+		p, err := NewPlan(f, &Options{Copy: true, PruneLayers: layers})
+		if err != nil {
+			t.Fatalf("%v: %v", layers, err)
+		}
+		if err := p.Run(t.Context(), out, &RunOptions{Overwrite: true}); err != nil {
+			t.Fatal(err)
+		}
+		return string(must(os.ReadFile(out)))
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		order := rapid.Permutation([]int{0, 1, 2, 3, 4, 5}).Draw(rt, "order")
+		all := order[:rapid.IntRange(2, 5).Draw(rt, "layers")]
+		n := rapid.IntRange(1, len(all)-1).Draw(rt, "of these first")
+		once := run(f, "once.gguf", all)
+		run(f, "first.gguf", all[:n])
+		half, err := gguf.Open("first.gguf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer half.Close()
+		var second []int
+		for _, layer := range all[n:] {
+			to := layer
+			for _, gone := range all[:n] {
+				if gone < layer {
+					to--
+				}
+			}
+			second = append(second, to)
+		}
+		if twice := run(half, "twice.gguf", second); twice != once {
+			rt.Fatalf("pruning %v and then %v gives another file than pruning %v", all[:n], second, all)
+		}
+	})
 }

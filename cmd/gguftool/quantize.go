@@ -70,6 +70,10 @@ root of the mean squared difference of the weights, the same as a part of their
 own root mean square, and with --imatrix weighted by importance. The fast formats
 take about half as long again with it, so it is off unless it is asked for.
 
+--prune-layers leaves layers out and moves the others up, with the keys that have
+an element for each layer. A model that tells layers apart by their number, such
+as every fourth one, is refused where a layer would become one of another kind.
+
 Types: ` + strings.Join(typeNames(), " ") + `.
 Those of the IQ, TQ and MXFP4 formats, Q1_0 and Q2_0 are known to --dry-run and
 cannot be written yet.`,
