@@ -1,12 +1,15 @@
 package gguf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/gguftool/gguftool/internal/fault"
 )
@@ -70,13 +73,13 @@ func (f *File) openShards(path string, count int64) (*header, error) {
 		return nil, err
 	}
 	f.Shards, f.Tensors = nil, nil
+	if err := checkPresent(path, prefix, n); err != nil {
+		return nil, err
+	}
 	var first *header
 	for i := range n {
 		shard := ShardPath(prefix, i, n)
 		h, err := f.add(shard)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: shard %d of %d is missing: %w", path, i+1, n, err)
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -101,6 +104,31 @@ func (f *File) openShards(path string, count int64) (*header, error) {
 		return nil, splitError(path, KeySplitTensors, "is %d, but the shards have %d tensors", total, len(f.Tensors))
 	}
 	return first, nil
+}
+
+// checkPresent names the shards that are not there, all of them, so that they
+// can be fetched at once.
+func checkPresent(path, prefix string, n int) error {
+	var missing []string
+	var first error
+	for i := range n {
+		shard := ShardPath(prefix, i, n)
+		if _, err := os.Stat(shard); errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, filepath.Base(shard))
+			first = cmp.Or(first, err)
+		}
+	}
+	switch shown := missing[:min(len(missing), 10)]; {
+	case len(missing) == 0:
+		return nil
+	case len(missing) == 1:
+		_, i, _, _ := ParseShardPath(missing[0])
+		return fmt.Errorf("%s: shard %d of %d is missing: %w", path, i+1, n, first)
+	case len(missing) > len(shown):
+		return fmt.Errorf("%s: %d of %d shards are missing: %s and %d more: %w", path, len(missing), n, strings.Join(shown, ", "), len(missing)-len(shown), first)
+	default:
+		return fmt.Errorf("%s: %d of %d shards are missing: %s: %w", path, len(missing), n, strings.Join(shown, ", "), first)
+	}
 }
 
 // index makes tensors findable by name, which must differ across shards.

@@ -83,14 +83,22 @@ func byteRuns() []byteRun {
 			{"--imatrix", "imatrix.gguf", "--exclude-weights", "ffn_down", "--override-kv", "last.key=str:"},
 			{"--imatrix", "imatrix.gguf", "--include-weights", "nothing"},
 			{"--keep-split"},
+			{"--prune-layers", "0"},
+			{"--prune-layers", "7,3", "--imatrix", "imatrix.gguf", "--tensor-type", "blk.3.attn_k=q8_0"},
+			{"--prune-layers", "1,2,4,5,6", "--override-kv", "general.name=str:pruned", "--imatrix", "imatrix.gguf"},
+			{"--prune-layers", "0,1,2,3,4,5,7", "--pure"},
 		} {
 			add(m, "Q4_K_M", args...)
 		}
+		add(m, "COPY", "--prune-layers", "2,6")
+		add(m, "Q3_K_M", "--prune-layers", "0,2")
 	}
 	add(mixed, "F32", "--allow-requantize")
 	add(mixed, "COPY")
+	add(mixed, "Q4_K_S", "--allow-requantize", "--imatrix", "imatrix.gguf", "--prune-layers", "1")
 	return append(runs, byteRun{decoder.splitReversed(), []string{"--keep-split", "--imatrix", "imatrix.gguf"}, "Q4_K_S"},
-		byteRun{decoder.splitReversed(), nil, "Q4_K_S"})
+		byteRun{decoder.splitReversed(), nil, "Q4_K_S"},
+		byteRun{decoder.splitReversed(), []string{"--keep-split", "--prune-layers", "0,5", "--imatrix", "imatrix.gguf"}, "Q5_K_M"})
 }
 
 func encoderModel() *testModel {

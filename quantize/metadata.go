@@ -16,6 +16,7 @@ const (
 // the order in which llama-quantize sets them: a key that is set moves there.
 func (p *Plan) outputMetadata() *gguf.Metadata {
 	md := p.source.Metadata.Clone()
+	p.pruned.trim(md)
 	set := func(key string, v gguf.Value) { moveToEnd(md, key, v) }
 	set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 	set(gguf.KeyFileType, gguf.ValueOf(uint32(p.FileType)))
@@ -35,6 +36,9 @@ func (p *Plan) outputMetadata() *gguf.Metadata {
 		if info.Chunks > 0 {
 			set(keyImatrixChunks, gguf.ValueOf(uint32(info.Chunks)))
 		}
+	}
+	if p.pruned != nil {
+		set(p.pruned.arch+".block_count", gguf.ValueOf(uint32(p.pruned.layers)))
 	}
 	if p.shards > 1 {
 		p.setSplit(md, 0)

@@ -195,7 +195,9 @@ func testModels() []*testModel {
 		with("--override-kv", "general.architecture=str:falcon", "--override-kv", "falcon.context_length=int:512",
 			"--override-kv", "falcon.embedding_length=int:256", "--override-kv", "falcon.block_count=int:32",
 			"--override-kv", "falcon.attention.layer_norm_epsilon=float:1e-5").
-		with("--override-kv", "llama.block_count=float:40")
+		with("--override-kv", "llama.block_count=float:40").
+		with("--prune-layers", "0,1,5").
+		with("--prune-layers", "3,4,6,7,8,9,10,11,12,13,23")
 	model(newModel("llama-gqa-tied", "llama", 17, 32, 8, 0)).weighted().
 		add(c, "token_embd.weight").add(v, "output_norm.weight", "rope_freqs.weight").
 		layers(17, c, split(gated()...)...).
@@ -243,7 +245,9 @@ func testModels() []*testModel {
 		add(c, "token_embd.weight", "output.weight").layers(12, c, split("ffn_gate_inp.weight")...).
 		layers(12, stack(rows256, 8), expert()...).
 		with("--pure").
-		with("--tensor-type", "exps=q3_k")
+		with("--tensor-type", "exps=q3_k").
+		with("--prune-layers", "2,3,11").
+		with("--prune-layers", "1", "--tensor-type", "blk.3.ffn_up_exps=q3_k")
 	model(newModel("mixtral-split", "llama", 10, 32, 32, 8)).add(c, "token_embd.weight").
 		layers(10, c, split("ffn_down.0.weight", "ffn_down.1.weight", "ffn_gate.0.weight", "ffn_up.1.weight")...)
 	model(newModel("qwen3moe", "qwen3moe", 16, 32, 4, 128)).add(c, "token_embd.weight", "output.weight").

@@ -21,6 +21,11 @@ type Options struct {
 	NoFallback        bool // refuse tensors whose rows the wanted type cannot hold
 	KeepSplit         bool // write as many shards as the input has
 
+	// PruneLayers are layers to leave out, counted from 0. The others move up:
+	// their tensors get new names, and keys with an element for each layer lose
+	// those of the pruned ones. Importance is found by the names of the source.
+	PruneLayers []int
+
 	OutputTensorType   *gguf.Type // of output.weight, and of tied embeddings
 	TokenEmbeddingType *gguf.Type // of token_embd.weight and per_layer_token_embd.weight
 	Overrides          []Override // types of tensors by name; the first match counts

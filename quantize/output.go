@@ -167,28 +167,19 @@ func (out *output) complete() error {
 	return nil
 }
 
-// commit puts all outputs on the disk and then gives the files their names, the
-// last first. It takes the names back when that fails in between; what was
-// overwritten is lost then.
+// commit puts all outputs on the disk and then gives the files their names: all
+// of them or none.
 func (s *stream) commit() error {
+	var files atomicfile.Group
 	for _, out := range s.outputs {
 		if err := out.complete(); err != nil {
 			return err
 		}
-	}
-	var published []string
-	for i := len(s.outputs) - 1; i >= 0; i-- {
-		out := s.outputs[i]
-		for k := len(out.files) - 1; k >= 0; k-- {
-			if err := out.files[k].Commit(s.options.Overwrite); err != nil {
-				return errors.Join(err, remove(published))
-			}
-			if out.files[k].Replaceable() {
-				published = append(published, out.paths[k])
-			}
+		for _, f := range out.files {
+			files = append(files, f.File)
 		}
 	}
-	return nil
+	return files.Commit(s.options.Overwrite)
 }
 
 func remove(paths []string) error {

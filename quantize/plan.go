@@ -18,8 +18,10 @@ type Plan struct {
 	FileType gguf.FileType  // that the output is labelled with
 	Metadata *gguf.Metadata // of the output, or of its first shard
 	Tensors  []Tensor       // in the order of the output
+	Pruned   int            // tensors that are left out with their layers
 
 	source *Source
+	pruned *pruning
 	opts   *Options
 	shards int // of the output
 }
@@ -50,18 +52,22 @@ func (s *Source) Plan(o *Options) (*Plan, error) {
 	if err := checkImportance(o); err != nil {
 		return nil, err
 	}
-	tensors := inOutputOrder(s.Tensors, o.KeepSplit)
+	pruned, err := newPruning(s, o)
+	if err != nil {
+		return nil, err
+	}
+	tensors, sources := pruned.apply(inOutputOrder(s.Tensors, o.KeepSplit))
 	r, err := newRecipe(s, o, tensors)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Tensors: make([]Tensor, len(tensors)), source: s, opts: o, shards: 1}
+	p := &Plan{Tensors: make([]Tensor, len(tensors)), Pruned: len(s.Tensors) - len(tensors), source: s, pruned: pruned, opts: o, shards: 1}
 	for i, t := range tensors {
 		c, err := r.choose(t)
 		if err != nil {
 			return nil, err
 		}
-		if p.Tensors[i], err = p.tensor(t, c); err != nil {
+		if p.Tensors[i], err = p.tensor(t.Name, sources[i], c); err != nil {
 			return nil, err
 		}
 		p.shards = max(p.shards, p.Tensors[i].shard+1)
@@ -88,9 +94,11 @@ func checkImportance(o *Options) error {
 	return nil
 }
 
-func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
+// tensor plans what becomes of a tensor of the source, which is called name in
+// the output.
+func (p *Plan) tensor(name string, source *gguf.Tensor, c choice) (Tensor, error) {
 	t := Tensor{
-		Name:        source.Name,
+		Name:        name,
 		Shape:       trim(source.Shape),
 		From:        source.Type,
 		To:          c.to,
@@ -122,14 +130,14 @@ func (p *Plan) tensor(source *gguf.Tensor, c choice) (Tensor, error) {
 
 // weigh gives t its importance: values for every column of every expert.
 func (p *Plan) weigh(t *Tensor) error {
-	values, ok := p.opts.Importance[t.Name]
+	values, ok := p.opts.Importance[t.source.Name]
 	want := t.Shape[0] * experts(t.Shape)
 	switch {
 	case ok && int64(len(values)) == want:
 		t.importance = values
 		return nil
 	case ok && roleOf(t.Name) != tokenEmbedding:
-		return fault.Malformed(p.opts.ImportanceInfo.File, "importance of "+t.Name,
+		return fault.Malformed(p.opts.ImportanceInfo.File, "importance of "+t.source.Name,
 			"it has %d values, the tensor %d columns in %d experts; measure importance with this model",
 			len(values), t.Shape[0], experts(t.Shape))
 	}

@@ -128,6 +128,8 @@ func parseArgs(args []string) *Options {
 			o.Overrides = append(o.Overrides, must(ParseOverride(next())))
 		case "--override-kv":
 			o.KVOverrides = append(o.KVOverrides, must(ParseKVOverride(next())))
+		case "--prune-layers":
+			o.PruneLayers = must(ParseLayers(next()))
 		case "--imatrix":
 			o.Importance = map[string][]float32{"blk.0.attn_x.weight": {1}}
 		default:

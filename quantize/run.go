@@ -2,15 +2,13 @@ package quantize
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/atomicfile"
 )
 
 // RunOptions say how plans are carried out. They never change the output.
@@ -154,20 +152,5 @@ func checkJobs(jobs []Job) error {
 
 // refuseInputs fails when one of the paths is a file that is read.
 func (p *Plan) refuseInputs(paths []string) error {
-	inputs := []string{p.opts.ImportanceInfo.File}
-	inputs = append(inputs, p.source.Files...)
-	for _, path := range paths {
-		out, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		for _, input := range inputs {
-			if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
-				return fmt.Errorf("the output %s is the input %s; give it another name", path, input)
-			}
-		}
-	}
-	return nil
+	return atomicfile.RefuseInputs(paths, append([]string{p.opts.ImportanceInfo.File}, p.source.Files...))
 }

@@ -34,6 +34,9 @@ done
 part "quantize" sh "$root/quantize/testdata/parity.sh" "$bin/llama-quantize" "$gguftool" "$python" \
 	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf" "$work/SmolLM2-135M-f32.gguf"
 
+part "split and merge" sh "$root/inspect/testdata/parity.sh" "$bin/llama-gguf-split" "$gguftool" \
+	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf"
+
 part "tokenize" "$python" "$root/tokenizer/testdata/parity.py" "$gguftool" "$work/all-MiniLM-L6-v2-f32.gguf" "$models/all-MiniLM-L6-v2"
 
 for model in all-MiniLM-L6-v2 MiniLM-wide; do

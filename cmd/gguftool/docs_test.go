@@ -32,6 +32,9 @@ func TestDocs(t *testing.T) {
 	root.DisableAutoGenTag = true
 	for _, cmd := range root.Commands() {
 		cmd.DisableAutoGenTag = true
+		for _, sub := range cmd.Commands() {
+			sub.DisableAutoGenTag = true
+		}
 	}
 	if err := doc.GenMarkdownTree(root, want); err != nil {
 		t.Fatal(err)

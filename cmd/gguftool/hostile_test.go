@@ -45,6 +45,8 @@ func TestHostileFiles(t *testing.T) {
 				{"quantize", "Q8_0", path, out},
 				{"embed", path, "text"},
 				{"tokenize", path, "text"},
+				{"inspect", "split", path, filepath.Join(dir, "part")},
+				{"inspect", "merge", path, out, "--force"},
 			} {
 				code, _, stderr := execute(args...)
 				if c.Kind != hostile.Valid && (code != codes[c.Kind] || !strings.Contains(stderr, c.Want)) {

@@ -19,17 +19,20 @@ type inspectOptions struct {
 	full bool
 }
 
-func newInspect() *cobra.Command {
+func newInspect(set *settings) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.gguf...",
-		Short: "Describe GGUF files: header, keys, tensors, totals",
+		Short: "Describe GGUF files, split and merge them",
 		Long: `Inspect shows what GGUF files hold: the header, the keys (long values
 shortened), the tensors with their types and sizes, and what they add up to. It
 reads nothing but the head of a file, so that a file of 100 GB takes as long as
 a small one. Any shard of a split model stands for the whole model.
 
-With several files a damaged one is reported and the others are still shown.`,
+With several files a damaged one is reported and the others are still shown.
+
+The commands below write models in other files. A file of such a name is
+described as ./split.`,
 		Example: `  gguftool inspect minilm-q4_k_m.gguf
   gguftool inspect --json minilm-q4_k_m.gguf | jq '.totals.bits_per_weight'`,
 		Args: between(1, -1, "at least one file"),
@@ -37,6 +40,7 @@ With several files a damaged one is reported and the others are still shown.`,
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON: an object, or with several files an array of them")
 	cmd.Flags().BoolVar(&o.full, "full", false, "do not shorten names, values and arrays")
+	cmd.AddCommand(newSplit(set), newMerge(set))
 	return cmd
 }
 

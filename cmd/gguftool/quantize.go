@@ -32,6 +32,7 @@ type quantizeOptions struct {
 	embeddingType string
 	tensorTypes   overrideList
 	overrides     []string
+	pruneLayers   string
 	dryRun        bool
 	json          bool
 }
@@ -69,6 +70,10 @@ root of the mean squared difference of the weights, the same as a part of their
 own root mean square, and with --imatrix weighted by importance. The fast formats
 take about half as long again with it, so it is off unless it is asked for.
 
+--prune-layers leaves layers out and moves the others up, with the keys that have
+an element for each layer. A model that tells layers apart by their number, such
+as every fourth one, is refused where a layer would become one of another kind.
+
 Types: ` + strings.Join(typeNames(), " ") + `.
 Those of the IQ1, IQ2 and IQ3 formats are known to --dry-run and cannot be
 written yet.`,
@@ -94,6 +99,7 @@ written yet.`,
 	f.BoolVar(&o.library.NoFallback, "no-fallback", false, "refuse when rows do not fit the type, instead of choosing another")
 	f.StringArrayVar(&o.overrides, "override-kv", nil, "`KEY=TYPE:VALUE` to set in the output, TYPE int, float, bool or str (repeatable)")
 	f.BoolVar(&o.library.KeepSplit, "keep-split", false, "write as many shards as the input has")
+	f.StringVar(&o.pruneLayers, "prune-layers", "", "leave out `LAYERS`, as in 0,2,5-7; the others move up")
 	f.StringVar(&o.convert.Name, "model-name", "", "of a checkpoint: `NAME` of the model instead of the one found there")
 	f.BoolVar(&o.convert.Extras, "extras", false, "of a checkpoint: also store what llama.cpp's converter leaves out: longest text, prompts, normalization")
 	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules that GGUF cannot hold; vectors will differ")
@@ -269,6 +275,11 @@ func (o *quantizeOptions) parse(args []string) error {
 	}
 	if o.library.Overrides, err = o.tensorTypes.parse(); err != nil {
 		return err
+	}
+	if o.pruneLayers != "" {
+		if o.library.PruneLayers, err = quantize.ParseLayers(o.pruneLayers); err != nil {
+			return usagef("--prune-layers: %w", err)
+		}
 	}
 	for _, s := range o.overrides {
 		kv, err := quantize.ParseKVOverride(s)

@@ -24,7 +24,8 @@ type quantizeReport struct {
 	BytesAfter   int64          `json:"bytes_after"`
 	BitsBefore   float64        `json:"bits_per_weight_before"`
 	BitsAfter    float64        `json:"bits_per_weight_after"`
-	FileBytes    int64          `json:"file_bytes"` // of all outputs
+	FileBytes    int64          `json:"file_bytes"`       // of all outputs
+	Pruned       int            `json:"pruned,omitempty"` // tensors that are left out with their layers
 	Fallbacks    int            `json:"fallbacks"`
 	Unweighted   int            `json:"unweighted"`
 	Verified     bool           `json:"verified,omitempty"`
@@ -84,7 +85,7 @@ func newQuantizeReport(job quantize.Job, in string, dryRun bool) (*quantizeRepor
 		Input: in, Outputs: p.Outputs(job.Out), DryRun: dryRun, FileType: p.FileType.String(),
 		Parameters: s.Parameters, BytesBefore: s.BytesBefore, BytesAfter: s.BytesAfter,
 		BitsBefore: s.BitsBefore(), BitsAfter: s.BitsAfter(),
-		Fallbacks: s.Fallbacks, Unweighted: s.Unweighted,
+		Pruned: p.Pruned, Fallbacks: s.Fallbacks, Unweighted: s.Unweighted,
 		Types:   []typeReport{},
 		Tensors: make([]tensorReport, len(p.Tensors)),
 		plan:    p,
@@ -228,6 +229,9 @@ func (r *quantizeReport) writeSummary(b *strings.Builder) {
 			fmt.Fprintf(b, "; weighted by importance %.3g", *e.WeightedRMSE)
 		}
 		b.WriteString("\n")
+	}
+	if r.Pruned > 0 {
+		fmt.Fprintf(b, "%d tensors of pruned layers are left out\n", r.Pruned)
 	}
 	if r.Fallbacks > 0 {
 		fmt.Fprintf(b, "%d of %d tensors do not fit the type of the mixture and got another\n", r.Fallbacks, len(r.Tensors))

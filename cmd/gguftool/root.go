@@ -55,7 +55,7 @@ shows what it lost on the way.
 	root.AddCommand(
 		newConvert(&set),
 		newQuantize(&set),
-		newInspect(),
+		newInspect(&set),
 		newEmbed(&set),
 		newTokenize(),
 	)

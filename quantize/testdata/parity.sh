@@ -43,6 +43,8 @@ options="
 --tensor-type-file types.txt
 --override-kv general.name=str:parity --override-kv bert.context_length=int:256 --override-kv new.key=float:0.3
 --override-kv bert.block_count=int:48
+--prune-layers 0
+--prune-layers 4,1 --override-kv general.name=str:pruned
 --keep-split"
 weights="
 --include-weights attn
