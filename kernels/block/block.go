@@ -37,6 +37,7 @@ type Codec struct {
 	wholeRow bool
 
 	halfs    []int  // places of the float16 numbers in a block
+	powers   []int  // places of scales that are powers of two (E8M0), of which 255 is NaN
 	exponent uint64 // of a plain format, the exponent's bits in eight bytes
 }
 
@@ -55,6 +56,14 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeQ4_K, quants: quantGroups{32, true, unpackQ4_K}, encode: encodeQ4_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ5_K, quants: quantGroups{32, true, unpackQ5_K}, encode: encodeQ5_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ6_K, quants: quantGroups{16, false, unpackQ6_K}, encode: encodeQ6_K, halfs: []int{208}},
+	{Type: gguf.TypeIQ4NL, quants: quantGroups{32, false, unpackIQ4_NL}, encode: encodeIQ4_NL, halfs: []int{0}},
+	{Type: gguf.TypeIQ4XS, quants: quantGroups{32, false, unpackIQ4_XS}, encode: encodeIQ4_XS, halfs: []int{0}},
+	{Type: gguf.TypeTQ1_0, quants: quantGroups{32, false, unpackTQ1_0}, encode: encodeTQ1_0, halfs: []int{52}},
+	{Type: gguf.TypeTQ2_0, quants: quantGroups{32, false, unpackTQ2_0}, encode: encodeTQ2_0, halfs: []int{64}},
+	{Type: gguf.TypeMXFP4, quants: quantGroups{32, false, unpackMXFP4}, encode: encodeMXFP4, powers: []int{0}},
+	{Type: gguf.TypeNVFP4, quants: quantGroups{16, false, unpackNVFP4}, encode: encodeNVFP4},
+	{Type: gguf.TypeQ1_0, quants: quantGroups{32, false, unpackQ1_0}, encode: encodeQ1_0, halfs: []int{0}},
+	{Type: gguf.TypeQ2_0, quants: quantGroups{32, false, unpackQ2_0}, encode: encodeQ2_0, halfs: []int{0}},
 })
 
 func makeCodecs(rows []Codec) map[gguf.Type]*Codec {
@@ -106,6 +115,11 @@ func (c *Codec) Validate(src []byte) error {
 				return c.overflow(at / c.bytes)
 			}
 		}
+		for _, p := range c.powers {
+			if block[p] == 0xff {
+				return fmt.Errorf("%s is not a number in %s", c.scaleOf(at/c.bytes), c.Type)
+			}
+		}
 	}
 	return nil
 }
@@ -137,8 +151,11 @@ func (c *Codec) overflow(block int) error {
 	if c.elements == 1 {
 		return fmt.Errorf("value %d is too large for %s", block, c.Type)
 	}
-	return fmt.Errorf("the scale of block %d (values %d to %d) is too large for %s",
-		block, block*c.elements, (block+1)*c.elements-1, c.Type)
+	return fmt.Errorf("%s is too large for %s", c.scaleOf(block), c.Type)
+}
+
+func (c *Codec) scaleOf(block int) string {
+	return fmt.Sprintf("the scale of block %d (values %d to %d)", block, block*c.elements, (block+1)*c.elements-1)
 }
 
 func (c *Codec) check(elements, bytes int) {

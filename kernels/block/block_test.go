@@ -29,6 +29,14 @@ var formats = []struct {
 	{gguf.TypeQ4_K, 0.068, 0.067},
 	{gguf.TypeQ5_K, 0.034, 0.033},
 	{gguf.TypeQ6_K, 0.017, 0.0165},
+	{gguf.TypeIQ4NL, 0.076, 0.073},
+	{gguf.TypeIQ4XS, 0.077, 0.074},
+	{gguf.TypeTQ1_0, 0.76, 0.76},
+	{gguf.TypeTQ2_0, 0.76, 0.76},
+	{gguf.TypeMXFP4, 0.118, 0.118},
+	{gguf.TypeNVFP4, 0.099, 0.099},
+	{gguf.TypeQ1_0, 0.6, 0.6},
+	{gguf.TypeQ2_0, 0.7, 0.7},
 }
 
 func TestLookup(t *testing.T) {
@@ -144,6 +152,9 @@ func TestTooLarge(t *testing.T) {
 		{"Q4_0", 8 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q4_0"},
 		{"Q4_1", 15 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q4_1"},
 		{"Q8_0", -127 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q8_0"},
+		{"IQ4_NL", 1e8, "the scale of block 1 (values 32 to 63) is too large for IQ4_NL"},
+		{"TQ1_0", 65520, "the scale of block 0 (values 0 to 255) is too large for TQ1_0"},
+		{"MXFP4", 0x1p-126, "the scale of block 1 (values 32 to 63) is not a number in MXFP4"},
 		{"Q6_K", 1e9, "the scale of block 0 (values 0 to 255) is too large for Q6_K"},
 	} {
 		c := codecOf(t, test.format)
@@ -180,6 +191,13 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		}
+		for _, at := range c.powers {
+			clear(src)
+			src[c.bytes+at] = 0xff
+			if err := c.Validate(src); err == nil || !strings.Contains(err.Error(), " 1 ") {
+				t.Errorf("%s: ff at %d: %v", f.typ, at, err)
+			}
+		}
 		// The largest finite scales, and 0xff in all that is no scale.
 		for i := range src {
 			src[i] = 0xff
@@ -190,6 +208,9 @@ func TestValidate(t *testing.T) {
 				if f.typ == gguf.TypeF32 || f.typ == gguf.TypeBF16 {
 					copy(src[at+h:], []byte{0x7f, 0x7f})
 				}
+			}
+			for _, p := range c.powers {
+				src[at+p] = 0xfe
 			}
 		}
 		if err := c.Validate(src); err != nil {

@@ -3,6 +3,7 @@ package block
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gguftool/gguftool/kernels/vec"
@@ -25,7 +26,7 @@ func FuzzDecode(f *testing.F) {
 		if c.Validate(src) != nil {
 			return
 		}
-		if i := vec.NotFinite(dst); i >= 0 {
+		if i := vec.NotFinite(dst); i >= 0 && !overflows(c, src[i/c.elements*c.bytes:]) {
 			t.Fatalf("%s: value %d is %v", c.Type, i, dst[i])
 		}
 		if c.elements > 1 {
@@ -36,6 +37,12 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%s: % x comes back as % x: %v", c.Type, src, back, err)
 		}
 	})
+}
+
+// overflows reports whether the scale of a block is so large a power of two that
+// a quant may overflow, which the reference finds valid.
+func overflows(c *Codec, block []byte) bool {
+	return slices.ContainsFunc(c.powers, func(at int) bool { return block[at] >= 253 })
 }
 
 // FuzzEncode encodes any numbers, with the importance in the second half of

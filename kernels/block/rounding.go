@@ -47,6 +47,13 @@ func sumSquares(x []float32) float32 {
 	return sum
 }
 
+// squares stores x² in w.
+func squares(w, x []float32) {
+	for i, v := range x {
+		w[i] = float32(v * v)
+	}
+}
+
 // weigh stores importance · √(variance + x²) in w: how much an error of each
 // value matters. The variance may be a quotient by a power of two, which is
 // compiled as a product, inlined and fused with the sum were it not converted.

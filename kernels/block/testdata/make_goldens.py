@@ -16,6 +16,7 @@ integers, and single float32 operations that IEEE 754 rounds alike everywhere.
 import ctypes
 import hashlib
 import json
+import math
 import pathlib
 import sys
 
@@ -41,8 +42,22 @@ FORMATS = {
     "Q4_K": (12, 256, 144, [0, 2]),
     "Q5_K": (13, 256, 176, [0, 2]),
     "Q6_K": (14, 256, 210, [208]),
+    "IQ4_NL": (20, 32, 18, [0]),
+    "IQ4_XS": (23, 256, 136, [0]),
+    "TQ1_0": (34, 256, 54, [52]),
+    "TQ2_0": (35, 256, 66, [64]),
+    "MXFP4": (39, 32, 17, []),
+    "NVFP4": (40, 64, 36, []),
+    "Q1_0": (41, 128, 18, [0]),
+    "Q2_0": (42, 64, 18, [0]),
 }
-WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0"]
+WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
+
+# Codebooks of the formats that have one (ggml-common.h).
+CODEBOOKS = {
+    "kvalues_iq4nl": np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], F32),
+    "kvalues_fp4": np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], F32),
+}
 
 FAMILIES = [
     "normal", "uniform", "heavy", "tiny", "subnormal", "large", "vast", "zeros", "constant",
@@ -234,7 +249,7 @@ def take_apart(name, data):
     half = lambda at: np.frombuffer(data[at : at + 2], np.float16)[0].astype(F32)
     q = np.zeros(FORMATS[name][1], np.int64)
 
-    def bits(at, count, field, width, places, shift=0):
+    def bits(at, count, field, width, places, shift=0, step=1):
         """Bytes whose group k of `width` bits, from the lowest, belongs to element places(l)[k]."""
         for first in range(0, count, 16):
             n = min(16, count - first)
@@ -247,7 +262,8 @@ def take_apart(name, data):
                     values.append(str(v))
                 lo, hi = places(first)[k], places(first + n - 1)[k]
                 what = "q" if shift == 0 else f"q>>{shift}"
-                parts.append(f"{what}[{lo}:{hi + 1}]={' '.join(values)}")
+                every = "" if step == 1 else f":{step}"
+                parts.append(f"{what}[{lo}:{hi + 1}{every}]={' '.join(values)}")
             yield at + first, at + first + n - 1, f"{field}[{first}:{first + n}]", "; ".join(parts)
 
     def number(at, field):
@@ -322,6 +338,52 @@ def take_apart(name, data):
             yield 192, 207, "scales[0:16]", "scales=" + " ".join(map(str, s))
             yield from number(208, "d")
             return half(208) * s.repeat(16).astype(F32) * (q - 32).astype(F32)
+        case "IQ4_NL":
+            yield from number(0, "d")
+            yield from bits(2, 16, "qs", 4, lambda l: (l, l + 16))
+            return half(0) * CODEBOOKS["kvalues_iq4nl"][q]
+        case "IQ4_XS":
+            yield from number(0, "d")
+            high = int.from_bytes(data[2:4], "little")
+            s = np.array([data[4 + j // 2] >> 4 * (j % 2) & 15 | (high >> 2 * j & 3) << 4 for j in range(8)])
+            yield 2, 3, "scalesh", "uint16, bits 2j and 2j+1 are scale[j]>>4: " + " ".join(map(str, s >> 4))
+            yield 4, 7, "scalesl[0:4]", "scale&15=" + " ".join(map(str, s & 15)) + "; scale=" + " ".join(map(str, s))
+            yield from bits(8, 128, "qs", 4, lambda l: (l // 16 * 32 + l % 16, l // 16 * 32 + l % 16 + 16))
+            return half(0) * (s - 32).repeat(32).astype(F32) * CODEBOOKS["kvalues_iq4nl"][q]
+        case "TQ1_0":
+            for first, at, count, digits in [(0, 0, 32, 5), (160, 32, 16, 5), (240, 48, 4, 4)]:
+                rest = np.frombuffer(data[at : at + count], np.uint8).astype(np.int64)
+                for k in range(digits):
+                    q[first + k * count : first + (k + 1) * count] = rest * 3 >> 8
+                    rest = rest * 3 & 255
+                for l in range(at, at + count, 16):
+                    n = min(16, at + count - l)
+                    starts = [first + k * count + l - at for k in range(digits)]
+                    what = "; ".join(f"q[{e}:{e + n}]={' '.join(map(str, q[e : e + n]))}" for e in starts)
+                    yield l, l + n - 1, f"qs[{l}:{l + n}]" if at < 48 else "qh[0:4]", "in base 3 " + what
+            yield from number(52, "d")
+            return half(52) * (q - 1).astype(F32)
+        case "TQ2_0":
+            yield from bits(0, 64, "qs", 2, pairs)
+            yield from number(64, "d")
+            return half(64) * (q - 1).astype(F32)
+        case "MXFP4":
+            yield 0, 0, "e", f"2^{data[0] - 128}"
+            yield from bits(1, 16, "qs", 4, lambda l: (l, l + 16))
+            return np.ldexp(CODEBOOKS["kvalues_fp4"][q], data[0] - 128)
+        case "NVFP4":
+            s = [math.ldexp(8 + (b & 7) if b >> 3 & 15 else 2 * (b & 7), (b >> 3 & 15) - 10) for b in data[:4]]
+            yield 0, 3, "scales[0:4]", "float8 " + " ".join(map(str, s))
+            yield from bits(4, 32, "qs", 4, lambda l: (l // 8 * 16 + l % 8, l // 8 * 16 + l % 8 + 8))
+            return (np.array(s, F32) / 2).repeat(16) * CODEBOOKS["kvalues_fp4"][q]
+        case "Q1_0":
+            yield from number(0, "d")
+            yield from bits(2, 16, "qs", 1, lambda l: [8 * l + k for k in range(8)], step=8)
+            return half(0) * (2 * q - 1).astype(F32)
+        case "Q2_0":
+            yield from number(0, "d")
+            yield from bits(2, 16, "qs", 2, lambda l: [4 * l + k for k in range(4)], step=4)
+            return half(0) * (q - 1).astype(F32)
 
 
 def pairs(l):
