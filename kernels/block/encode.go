@@ -85,16 +85,27 @@ type batch struct {
 
 // encodeBlocks encodes all blocks, several at once where the machine can.
 func (c *Codec) encodeBlocks(b *batch) {
-	if b.importance != nil && c.wholeRow {
-		b.variances = make([]float32, len(b.x)/b.columns)
-		for i := range b.variances {
-			b.variances[i] = sumSquares(b.x[i*b.columns:][:b.columns]) / float32(b.columns)
-		}
-	}
+	c.setVariances(b)
 	first := 0
 	if lanes := laneEncoders[c.Type]; lanes != nil {
 		first = lanes(b)
 	}
+	c.encodeFrom(b, first)
+}
+
+// setVariances computes the mean squares of rows, if the format needs them.
+func (c *Codec) setVariances(b *batch) {
+	if b.importance != nil && c.wholeRow {
+		b.variances = make([]float32, len(b.x)/b.columns)
+		sumsOfSquares(b.variances, b.x, b.columns)
+		for i := range b.variances {
+			b.variances[i] /= float32(b.columns)
+		}
+	}
+}
+
+// encodeFrom encodes the blocks of a batch from one on, each by itself.
+func (c *Codec) encodeFrom(b *batch, first int) {
 	n := c.elements
 	for i := first; i < len(b.x)/n; i++ {
 		var (
@@ -117,3 +128,6 @@ func (c *Codec) encodeBlocks(b *batch) {
 // order of the plain encoder, so that the bytes are the same. They encode as many
 // of the first blocks of a batch as they take at once and return how many.
 var laneEncoders = newLaneEncoders()
+
+// sumsOfSquares does what sumsOfRows does, several rows at once where it can.
+var sumsOfSquares = newSumsOfSquares()

@@ -2,6 +2,45 @@
 
 package block
 
-import "github.com/gguftool/gguftool/gguf"
+import (
+	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/kernels/cpu"
+)
 
-func newLaneEncoders() map[gguf.Type]func(*batch) int { return nil }
+func newLaneEncoders() map[gguf.Type]func(*batch) int {
+	path, _ := cpu.Chosen()
+	return laneEncodersOf(path)
+}
+
+func newSumsOfSquares() func(sums, x []float32, columns int) {
+	switch path, _ := cpu.Chosen(); path {
+	case cpu.AVX512:
+		return symmetricAVX512.sumsOfSquares
+	case cpu.AVX2:
+		return symmetricAVX2.sumsOfSquares
+	}
+	return sumsOfRows
+}
+
+// laneEncodersOf returns the encoders of a path.
+func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
+	var (
+		plain     *plainKernels
+		symmetric *symmetricKernels
+	)
+	switch path {
+	case cpu.AVX512:
+		plain, symmetric = &plainAVX512, &symmetricAVX512
+	case cpu.AVX2:
+		plain, symmetric = &plainAVX2, &symmetricAVX2
+	default:
+		return nil
+	}
+	return map[gguf.Type]func(*batch) int{
+		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
+		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
+		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ3_K: symmetric.encodeQ3_K,
+		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+	}
+}

@@ -5,3 +5,5 @@ package block
 import "github.com/gguftool/gguftool/gguf"
 
 func newLaneEncoders() map[gguf.Type]func(*batch) int { return nil }
+
+func newSumsOfSquares() func(sums, x []float32, columns int) { return sumsOfRows }

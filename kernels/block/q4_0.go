@@ -15,8 +15,10 @@ func encodeQ4_0(dst []byte, x, w []float32, variance float32) {
 	var q [32]uint8
 	d := encodeSymmetric(&q, x, w, variance, &symmetric8)
 	putHalf(dst, d)
-	packNibbles(dst[2:18], q[:], 16)
+	packQ4_0(dst[2:18], &q)
 }
+
+func packQ4_0(qs []byte, q *[32]uint8) { packNibbles(qs, q[:], 16) }
 
 // encodeSymmetric stores the quants of Q4_0 (n = 8) and Q5_0 (n = 16), 0 ≤ q < 2n,
 // and returns the scale. Without importance the value of largest magnitude

@@ -17,6 +17,10 @@ func encodeQ5_0(dst []byte, x, w []float32, variance float32) {
 	var q [32]uint8
 	d := encodeSymmetric(&q, x, w, variance, &symmetric16)
 	putHalf(dst, d)
-	packFifthBits(dst[2:6], &q)
-	packNibbles(dst[6:22], q[:], 16)
+	packQ5_0(dst[2:22], &q)
+}
+
+func packQ5_0(qh []byte, q *[32]uint8) {
+	packFifthBits(qh, q)
+	packNibbles(qh[4:20], q[:], 16)
 }

@@ -54,6 +54,13 @@ func squares(w, x []float32) {
 	}
 }
 
+// sumsOfRows stores the sum of the squares of each row, added in order.
+func sumsOfRows(sums, x []float32, columns int) {
+	for i := range sums {
+		sums[i] = sumSquares(x[i*columns:][:columns])
+	}
+}
+
 // weigh stores importance · √(variance + x²) in w: how much an error of each
 // value matters. The variance may be a quotient by a power of two, which is
 // compiled as a product, inlined and fused with the sum were it not converted.

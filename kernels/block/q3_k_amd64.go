@@ -1,0 +1,146 @@
+//go:build amd64 && !purego
+
+package block
+
+import (
+	"sync"
+
+	"github.com/gguftool/gguftool/kernels/vec"
+)
+
+// descentLanes is the memory of descents, of 16 numbers in each lane of several
+// groups of lanes: four super-blocks or one. The assembly knows where all of
+// it lies.
+type descentLanes struct {
+	scales  [4 * 16]float32
+	x       [4 * superBlock]float32  // (group, number, lane)
+	records [16 * superBlock]float32 // (number, group, one of four, lane); the last of the four is the quant
+}
+
+// lanesQ3_K is up to 16 super-blocks on their way.
+type lanesQ3_K struct {
+	descent descentLanes
+	x       [4 * superBlock]float32 // super-blocks of which some are missing
+
+	subBlocks, superBlocks  symmetricLanes // of searches with importance
+	found, inverses, totals [16][16]float32
+	w                       [superBlock]float32
+	squares                 []float32     // of all super-blocks
+	levels                  [16][16]uint8 // of the scales
+
+	stored [16]float32 // the scales as they will be read
+	q      [superBlock]uint8
+}
+
+var lanesOfQ3_K = sync.Pool{New: func() any {
+	s := new(lanesQ3_K)
+	s.subBlocks.set(&symmetric4)
+	s.superBlocks.set(&symmetric32)
+	return s
+}}
+
+const bytesQ3_K = 110
+
+func (k *symmetricKernels) encodeQ3_K(b *batch) int {
+	s := lanesOfQ3_K.Get().(*lanesQ3_K)
+	defer lanesOfQ3_K.Put(s)
+	if b.importance != nil {
+		return k.weightedQ3_K(s, b)
+	}
+	together := k.groups * k.lanes / 16 // super-blocks
+	n := len(b.x) / superBlock
+	for first := 0; first < n; first += together {
+		some := min(together, n-first)
+		x := b.x[superBlock*first : superBlock*(first+some)]
+		if some < together {
+			clear(s.x[copy(s.x[:], x):])
+			x = s.x[:superBlock*together]
+		}
+		k.transposeGroups(&s.descent, x)
+		k.descend(&s.descent.scales[0])
+		for i := range some {
+			scales := (*[16]float32)(s.descent.scales[16*i:])
+			var levels [16]uint8
+			d := peakScalesQ3_K(&levels, scales)
+			k.storeQ3_K(s, b.dst[bytesQ3_K*(first+i):][:bytesQ3_K], x[superBlock*i:][:superBlock], d, &levels,
+				func(q []uint8, j int) { k.descended(&s.descent, q, x[superBlock*i+16*j:][:16], 16*i+j) })
+		}
+	}
+	return n
+}
+
+// transposeGroups puts sub-blocks into the lanes of all groups.
+func (k *symmetricKernels) transposeGroups(s *descentLanes, x []float32) {
+	for at := 0; at < len(x); at += 16 * k.lanes {
+		k.transpose(&s.x[at], &x[at], 16*4, 16/k.lanes)
+	}
+}
+
+// descended stores the quants of a sub-block that descend found.
+func (k *symmetricKernels) descended(s *descentLanes, q []uint8, x []float32, subBlock int) {
+	if abs(extreme(x)) < tiny {
+		clear(q)
+		return
+	}
+	group, lane := subBlock/k.lanes, subBlock%k.lanes
+	for i := range q {
+		q[i] = uint8(4 + int32(s.records[((i*k.groups+group)*4+3)*k.lanes+lane]))
+	}
+}
+
+// weightedQ3_K puts the scales of up to 16 super-blocks into lanes once more, to
+// search for the scale of each.
+func (k *symmetricKernels) weightedQ3_K(s *lanesQ3_K, b *batch) int {
+	n := len(b.x) / superBlock
+	if cap(s.squares) < n {
+		s.squares = make([]float32, n)
+	}
+	squares := s.squares[:n]
+	k.sumsOfSquares(squares, b.x, superBlock)
+	for first := 0; first < n; first += k.lanes {
+		some := min(k.lanes, n-first)
+		for i := range some {
+			at := superBlock * (first + i)
+			x, importance := b.x[at:at+superBlock], b.importance[at%b.columns:][:superBlock]
+			k.weigh(&s.w[0], &x[0], &importance[0], superBlock/16, 2*squares[first+i]/superBlock)
+			k.search(&s.subBlocks, &s.found[i], &s.inverses[i], &s.totals[i], x, s.w[:])
+		}
+		k.transpose(&s.superBlocks.x[0], &s.found[0][0], 16*4, 16/k.lanes)
+		k.transpose(&s.superBlocks.w[0], &s.totals[0][0], 16*4, 16/k.lanes)
+		k.searchWeighted(&s.superBlocks.n, 16)
+		k.quantizeProducts(&s.levels[0][0], &s.found[0][0], &s.superBlocks.inverses[0], k.lanes, 32)
+		for i := range some {
+			at := superBlock * (first + i)
+			x, dst := b.x[at:at+superBlock], b.dst[bytesQ3_K*(first+i):][:bytesQ3_K]
+			if vec.NotFinite(s.found[i][:]) >= 0 {
+				encodeQ3_K(dst, x, b.importance[at%b.columns:][:superBlock], 0)
+				continue
+			}
+			if s.superBlocks.inverses[i] == 0 {
+				clear(s.levels[i][:])
+			}
+			k.storeQ3_K(s, dst, x, s.superBlocks.scales[i], &s.levels[i], func(q []uint8, j int) {
+				symmetric4.inverseQuants(q, x[16*j:16*j+16], s.inverses[i][j])
+			})
+		}
+	}
+	return n
+}
+
+// storeQ3_K packs a super-block. Sub-blocks whose scale is read as 0 keep the
+// quants that were searched.
+func (k *symmetricKernels) storeQ3_K(s *lanesQ3_K, dst []byte, x []float32, d float32, levels *[16]uint8, searched func(q []uint8, j int)) {
+	packScales6(dst[96:108], levels)
+	putHalf(dst[108:], d)
+	d = getHalf(dst[108:])
+	for j, level := range levels {
+		s.stored[j] = float32(d * float32(int32(level)-32))
+	}
+	k.quantizeQuotients(&s.q[0], &x[0], &s.stored[0], 16, 4)
+	for j, scale := range s.stored {
+		if scale == 0 {
+			searched(s.q[16*j:16*j+16], j)
+		}
+	}
+	packThreeBitsAVX2(&dst[0], &dst[32], &s.q[0])
+}
