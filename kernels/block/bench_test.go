@@ -22,7 +22,7 @@ func benchmarkFormats(b *testing.B, run func(c *Codec, data []byte, x, w []float
 	for _, f := range formats {
 		c, _ := Lookup(f.typ)
 		data := make([]byte, benchmarkRow/c.elements*c.bytes)
-		if err := c.EncodeRow(data, x, nil); err != nil {
+		if err := c.EncodeRow(data, x, w); err != nil {
 			b.Fatal(err)
 		}
 		b.Run(f.typ.String(), func(b *testing.B) {
@@ -35,8 +35,14 @@ func benchmarkFormats(b *testing.B, run func(c *Codec, data []byte, x, w []float
 	}
 }
 
+// BenchmarkEncode is without importance where a format allows it.
 func BenchmarkEncode(b *testing.B) {
-	benchmarkFormats(b, func(c *Codec, data []byte, x, _ []float32) { _ = c.EncodeRow(data, x, nil) })
+	benchmarkFormats(b, func(c *Codec, data []byte, x, w []float32) {
+		if !c.needsImportance {
+			w = nil
+		}
+		_ = c.EncodeRow(data, x, w)
+	})
 }
 
 func BenchmarkEncodeImportance(b *testing.B) {

@@ -36,9 +36,13 @@ type Codec struct {
 	encode   func(dst []byte, x, w []float32, variance float32)
 	wholeRow bool
 
+	needsImportance bool // encode takes no nil
+
 	halfs    []int  // places of the float16 numbers in a block
 	powers   []int  // places of scales that are powers of two (E8M0), of which 255 is NaN
 	exponent uint64 // of a plain format, the exponent's bits in eight bytes
+
+	scattered func(block []byte) uint16 // a float16 number whose bits lie apart
 }
 
 // codecs is the table of formats. Sizes of blocks come from gguf.
@@ -58,6 +62,8 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeQ6_K, quants: quantGroups{16, false, unpackQ6_K}, encode: encodeQ6_K, halfs: []int{208}},
 	{Type: gguf.TypeIQ4NL, quants: quantGroups{32, false, unpackIQ4_NL}, encode: encodeIQ4_NL, halfs: []int{0}},
 	{Type: gguf.TypeIQ4XS, quants: quantGroups{32, false, unpackIQ4_XS}, encode: encodeIQ4_XS, halfs: []int{0}},
+	{Type: gguf.TypeIQ1S, quants: quantGroups{32, false, unpackIQ1_S}, encode: encodeIQ1_S, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ1M, quants: quantGroups{16, false, unpackIQ1_M}, encode: encodeIQ1_M, scattered: scatteredHalf},
 	{Type: gguf.TypeTQ1_0, quants: quantGroups{32, false, unpackTQ1_0}, encode: encodeTQ1_0, halfs: []int{52}},
 	{Type: gguf.TypeTQ2_0, quants: quantGroups{32, false, unpackTQ2_0}, encode: encodeTQ2_0, halfs: []int{64}},
 	{Type: gguf.TypeMXFP4, quants: quantGroups{32, false, unpackMXFP4}, encode: encodeMXFP4, powers: []int{0}},
@@ -84,6 +90,10 @@ func Lookup(t gguf.Type) (c *Codec, ok bool) {
 
 // CanEncode reports whether EncodeRows works for this format.
 func (c *Codec) CanEncode() bool { return c.encode != nil }
+
+// NeedsImportance reports whether EncodeRows refuses to do without importance: the
+// reference defines no bytes then.
+func (c *Codec) NeedsImportance() bool { return c.needsImportance }
 
 // Decode fills dst from src, which must hold exactly len(dst) elements, a whole
 // number of blocks. It panics on other lengths.
@@ -114,6 +124,9 @@ func (c *Codec) Validate(src []byte) error {
 			if block[h+1]&exponent == exponent {
 				return c.overflow(at / c.bytes)
 			}
+		}
+		if c.scattered != nil && c.scattered(block)>>8&exponent == exponent {
+			return c.overflow(at / c.bytes)
 		}
 		for _, p := range c.powers {
 			if block[p] == 0xff {

@@ -11,7 +11,7 @@ import (
 )
 
 // The formats of this package, and a bound of the relative root mean square
-// error of normal numbers, without and with random importance.
+// error of normal numbers, without (or with equal) and with random importance.
 var formats = []struct {
 	typ             gguf.Type
 	plain, weighted float64
@@ -31,6 +31,8 @@ var formats = []struct {
 	{gguf.TypeQ6_K, 0.017, 0.0165},
 	{gguf.TypeIQ4NL, 0.076, 0.073},
 	{gguf.TypeIQ4XS, 0.077, 0.074},
+	{gguf.TypeIQ1S, 0.55, 0.5},
+	{gguf.TypeIQ1M, 0.57, 0.45},
 	{gguf.TypeTQ1_0, 0.76, 0.76},
 	{gguf.TypeTQ2_0, 0.76, 0.76},
 	{gguf.TypeMXFP4, 0.118, 0.118},
@@ -108,6 +110,33 @@ func mustPanic(t *testing.T, what string, f func()) {
 	f()
 }
 
+// neededImportance returns nil, or equal weights for formats that cannot do without.
+func neededImportance(c *Codec, n int) []float32 {
+	if !c.NeedsImportance() {
+		return nil
+	}
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// TestNeedsImportance holds that nothing is made up where the reference has no bytes.
+func TestNeedsImportance(t *testing.T) {
+	for _, f := range formats {
+		c, _ := Lookup(f.typ)
+		want := f.typ == gguf.TypeIQ1S
+		if c.NeedsImportance() != want {
+			t.Errorf("%s: NeedsImportance is %v", f.typ, c.NeedsImportance())
+		}
+		err := c.EncodeRow(make([]byte, c.bytes), make([]float32, c.elements), nil)
+		if want && (err == nil || err.Error() != f.typ.String()+" needs importance") || !want && err != nil {
+			t.Errorf("%s without importance: %v", f.typ, err)
+		}
+	}
+}
+
 func TestNotFinite(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, f := range formats {
@@ -125,7 +154,7 @@ func TestNotFinite(t *testing.T) {
 		} {
 			bad := make([]float32, n)
 			bad[test.at] = test.bad
-			if err := c.EncodeRow(dst, bad, nil); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "value ") {
+			if err := c.EncodeRow(dst, bad, neededImportance(c, n)); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "value ") {
 				t.Errorf("%s: %v at %d: %v", f.typ, test.bad, test.at, err)
 			}
 			if err := c.EncodeRow(dst, make([]float32, n), bad); err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "importance ") {
@@ -153,6 +182,8 @@ func TestTooLarge(t *testing.T) {
 		{"Q4_1", 15 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q4_1"},
 		{"Q8_0", -127 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q8_0"},
 		{"IQ4_NL", 1e8, "the scale of block 1 (values 32 to 63) is too large for IQ4_NL"},
+		{"IQ1_M", 1e8, "the scale of block 0 (values 0 to 255) is too large for IQ1_M"},
+		{"IQ1_M", 1e30, "the scale of block 0 (values 0 to 255) is too large for IQ1_M"}, // the errors are infinite
 		{"TQ1_0", 65520, "the scale of block 0 (values 0 to 255) is too large for TQ1_0"},
 		{"MXFP4", 0x1p-126, "the scale of block 1 (values 32 to 63) is not a number in MXFP4"},
 		{"Q6_K", 1e9, "the scale of block 0 (values 0 to 255) is too large for Q6_K"},
@@ -191,6 +222,15 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		}
+		if c.scattered != nil {
+			for _, b := range bad {
+				clear(src)
+				putScatteredHalf(src[c.bytes:], uint16(b[0])|uint16(b[1])<<8)
+				if err := c.Validate(src); err == nil || !strings.Contains(err.Error(), " 1 ") {
+					t.Errorf("%s: % x scattered: %v", f.typ, b, err)
+				}
+			}
+		}
 		for _, at := range c.powers {
 			clear(src)
 			src[c.bytes+at] = 0xff
@@ -208,6 +248,10 @@ func TestValidate(t *testing.T) {
 				if f.typ == gguf.TypeF32 || f.typ == gguf.TypeBF16 {
 					copy(src[at+h:], []byte{0x7f, 0x7f})
 				}
+			}
+			if c.scattered != nil {
+				clear(src[at+48 : at+56])
+				putScatteredHalf(src[at:], 0x7bff)
 			}
 			for _, p := range c.powers {
 				src[at+p] = 0xfe
@@ -231,7 +275,7 @@ func TestError(t *testing.T) {
 	}
 	for _, f := range formats {
 		c, _ := Lookup(f.typ)
-		if e := relativeError(t, c, x, nil); e > f.plain || e < f.plain/2 {
+		if e := relativeError(t, c, x, neededImportance(c, n)); e > f.plain || e < f.plain/2 {
 			t.Errorf("%s: error %.5f, want at most %g and no less than half of that", f.typ, e, f.plain)
 		}
 		if e := relativeError(t, c, x, w); e > f.weighted || e < f.weighted/2 {
@@ -286,11 +330,7 @@ func TestQuants(t *testing.T) {
 		for i := range src {
 			src[i] = byte(rng.Uint32())
 		}
-		for _, at := range c.halfs {
-			for b := range blocks {
-				src[b*c.bytes+at+1] &= 0xbf // below 2
-			}
-		}
+		limitHalfs(c, src)
 		c.Decode(dst, src)
 		q, scales := make([]byte, n), make([]float32, n/group)
 		var offsets []float32

@@ -29,7 +29,8 @@ func (c *Codec) EncodeRow(dst []byte, row, importance []float32) error {
 // EncodeRows writes consecutive rows of a tensor, all of the same number of
 // columns, to dst, which must have the exact size; it panics on other lengths.
 // importance is nil or holds a weight for each column, as an importance matrix
-// has it; Q8_0 and the plain formats make no use of it.
+// has it; Q8_0 and the plain formats make no use of it, and some need it, see
+// NeedsImportance.
 //
 // Values that are not finite are refused with an error that names the first of
 // them, and so are rows whose scales overflow a float16: a *RowError.
@@ -46,6 +47,9 @@ func (c *Codec) EncodeRows(dst []byte, rows []float32, columns int, importance [
 	}
 	if importance != nil && len(importance) != columns {
 		panic(fmt.Sprintf("block: %d importance weights for a row of %d", len(importance), columns))
+	}
+	if importance == nil && c.needsImportance {
+		return &RowError{0, fmt.Errorf("%s needs importance", c.Type)}
 	}
 	if i := vec.NotFinite(rows); i >= 0 {
 		return &RowError{i / columns, notFinite("value", rows[i/columns*columns:], i%columns)}

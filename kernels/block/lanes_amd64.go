@@ -27,12 +27,13 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
 		plain     *plainKernels
 		symmetric *symmetricKernels
+		iq1       *iq1Kernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric = &plainAVX512, &symmetricAVX512
+		plain, symmetric, iq1 = &plainAVX512, &symmetricAVX512, &iq1AVX512
 	case cpu.AVX2:
-		plain, symmetric = &plainAVX2, &symmetricAVX2
+		plain, symmetric, iq1 = &plainAVX2, &symmetricAVX2, &iq1AVX2
 	default:
 		return nil
 	}
@@ -42,5 +43,7 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+		gguf.TypeIQ1S: iq1.batches(50, (*iq1Search).encodeIQ1_S),
+		gguf.TypeIQ1M: iq1.batches(56, (*iq1Search).encodeIQ1_M),
 	}
 }

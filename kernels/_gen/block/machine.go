@@ -145,6 +145,7 @@ func at(p Register, bytes int) Mem { return Mem{Base: p, Disp: bytes} }
 const (
 	equal        = 0x00
 	less         = 0x11
+	lessEqual    = 0x12
 	notEqual     = 0x04 // or NaN
 	greaterEqual = 0x1d
 )

@@ -14,6 +14,7 @@ import (
 var kernels = map[string]func(m *machine){
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
+	"iq1":       (*machine).iq1,
 }
 
 func main() {

@@ -17,7 +17,10 @@ import ctypes
 import hashlib
 import json
 import math
+import os
 import pathlib
+import pickle
+import re
 import sys
 
 import numpy as np
@@ -44,6 +47,8 @@ FORMATS = {
     "Q6_K": (14, 256, 210, [208]),
     "IQ4_NL": (20, 32, 18, [0]),
     "IQ4_XS": (23, 256, 136, [0]),
+    "IQ1_S": (19, 256, 50, [0]),
+    "IQ1_M": (29, 256, 56, [54]),  # the highest bits of one that lies scattered
     "TQ1_0": (34, 256, 54, [52]),
     "TQ2_0": (35, 256, 66, [64]),
     "MXFP4": (39, 32, 17, []),
@@ -52,6 +57,8 @@ FORMATS = {
     "Q2_0": (42, 64, 18, [0]),
 }
 WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
+WITH_IMPORTANCE = ["IQ1_S"]  # the reference ends the program without it
+ENDING = ["IQ1_S", "IQ1_M"]  # and where an error overflows
 
 # Codebooks of the formats that have one (ggml-common.h).
 CODEBOOKS = {
@@ -193,6 +200,34 @@ class Reference:
 
     def encode(self, name, x, importance):
         """The bytes, or None where the reference itself finds them invalid."""
+        return self.encode_all(name, [x], importance)[0]
+
+    def encode_all(self, name, rows, importance):
+        """encode for each row. Where the reference would end the program, a child of
+        this one ends in its place, and then there is a child for each row."""
+        if name not in ENDING:
+            return [self.encode_here(name, x, importance) for x in rows]
+        if importance is None and name in WITH_IMPORTANCE:
+            raise ValueError(name)
+        self.lib.ggml_quantize_init(FORMATS[name][0])
+        from_child, to_parent = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            with os.fdopen(to_parent, "wb") as f:
+                pickle.dump([self.encode_here(name, x, importance) for x in rows], f)
+            os._exit(0)
+        os.close(to_parent)
+        with os.fdopen(from_child, "rb") as f:
+            data = f.read()
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return pickle.loads(data)
+        if len(rows) == 1:
+            return [None]
+        return [self.encode(name, x, importance) for x in rows]
+
+    def encode_here(self, name, x, importance):
         type_id, elements, size, _ = FORMATS[name]
         dst = np.zeros(len(x) // elements * size, np.uint8)
         self.lib.ggml_quantize_chunk(
@@ -219,20 +254,20 @@ def digest(h):
 
 def goldens(ref, weights):
     """format family importance refused-rows encoded decoded, the last two the
-    first half of SHA-256 over all rows that are not refused."""
+    first half of SHA-256 over all rows that are not refused. Refused are also rows
+    for which the reference ends the program."""
     for name, (_, elements, _, _) in FORMATS.items():
         yield f"{name} bytes none 0 - {digest(hashlib.sha256(ref.decode(name, make_bytes(name)).tobytes()))}"
         for family in FAMILIES:
             for kind in IMPORTANCES:
-                if name in WITHOUT_IMPORTANCE and kind != "none":
+                if kind == "none" and name in WITH_IMPORTANCE or kind != "none" and name in WITHOUT_IMPORTANCE:
                     continue
                 encoded, decoded, refused = hashlib.sha256(), hashlib.sha256(), 0
                 for n in LENGTHS:
                     if n % elements != 0:
                         continue
                     importance = None if kind == "none" else make_importance(kind, n)
-                    for row in range(ROWS):
-                        data = ref.encode(name, make_row(family, row, n, weights), importance)
+                    for data in ref.encode_all(name, [make_row(family, row, n, weights) for row in range(ROWS)], importance):
                         if data is None:
                             refused += 1
                             continue
@@ -385,6 +420,55 @@ def take_apart(name, data):
             yield from bits(2, 16, "qs", 2, lambda l: [4 * l + k for k in range(4)], step=4)
             return half(0) * (q - 1).astype(F32)
 
+        case "IQ1_S":
+            yield from number(0, "d")
+            yield from low_points(data, 2)
+            points, scales, delta = list(data[2:34]), [], []
+            for j in range(8):
+                h = int.from_bytes(data[34 + 2 * j : 36 + 2 * j], "little")
+                high = [h >> 3 * k & 7 for k in range(4)]
+                for k in range(4):
+                    points[4 * j + k] |= high[k] << 8
+                scales.append(2 * (h >> 12 & 7) + 1)
+                delta.append(-0.125 if h >> 15 else 0.125)
+                what = f"points[{4 * j}:{4 * j + 4}]>>8={' '.join(map(str, high))}"
+                yield 34 + 2 * j, 35 + 2 * j, f"qh[{j}]", f"{what}; scale={h >> 12 & 7}; delta={delta[-1]}"
+            x = ternary_values(points) + np.array(delta, F32).repeat(32)
+            return half(0) * np.array(scales, F32).repeat(32) * x
+        case "IQ1_M":
+            yield from low_points(data, 0)
+            points, delta = list(data[:32]), []
+            for j in range(16):
+                h = data[32 + j]
+                points[2 * j] |= (h & 7) << 8
+                points[2 * j + 1] |= (h >> 4 & 7) << 8
+                delta += [-0.125 if h >> 3 & 1 else 0.125, -0.125 if h >> 7 else 0.125]
+                what = f"points[{2 * j}:{2 * j + 2}]>>8={h & 7} {h >> 4 & 7}"
+                yield 32 + j, 32 + j, f"qh[{j}]", f"{what}; delta={delta[-2]} {delta[-1]}"
+            scales, d = [], 0
+            for k in range(4):
+                h = int.from_bytes(data[48 + 2 * k : 50 + 2 * k], "little")
+                four = [h >> 3 * i & 7 for i in range(4)]
+                scales += [2 * s + 1 for s in four]
+                d |= h >> 12 << 4 * k
+                what = f"scales[{4 * k}:{4 * k + 4}]={' '.join(map(str, four))}"
+                yield 48 + 2 * k, 49 + 2 * k, f"scales[{k}]", f"{what}; bits {4 * k} to {4 * k + 3} of d={h >> 12:04b}"
+            d = np.array([d], np.uint16).view(np.float16)[0].astype(F32)
+            return d * np.array(scales, F32).repeat(16) * (ternary_values(points) + np.array(delta, F32).repeat(8))
+
+
+def low_points(data, at):
+    for first in (0, 16):
+        part = " ".join(map(str, data[at + first : at + first + 16]))
+        yield at + first, at + first + 15, f"qs[{first}:{first + 16}]", f"points[{first}:{first + 16}]&255={part}"
+
+
+def ternary_values(points):
+    text = (HERE.parent / "codebook_grids.go").read_text()
+    text = text[text.index("var gridIQ1S ") :]
+    codes = [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
+    return np.array([(codes[p] >> 2 * k & 3) - 1 for p in points for k in range(8)], F32)
+
 
 def pairs(l):
     return [l // 32 * 128 + l % 32 + 32 * k for k in range(4)]
@@ -400,7 +484,8 @@ def fifth(data, at, q):
 def drawing(ref, name):
     """A text of lines "first-last: field hex # comment", then the values."""
     elements = FORMATS[name][1]
-    data = ref.encode(name, make_row("normal", 0, 256, None)[:elements].copy(), None)
+    importance = np.ones(elements, F32) if name in WITH_IMPORTANCE else None
+    data = ref.encode(name, make_row("normal", 0, 256, None)[:elements].copy(), importance)
     lines, values = [], None
     parts = take_apart(name, data)
     while True:
@@ -415,7 +500,8 @@ def drawing(ref, name):
         sys.exit(f"the drawing of {name} is wrong")
     lines.append("# values")
     lines += ["x " + " ".join(map(repr, values[at : at + 16].tolist())) for at in range(0, elements, 16)]
-    return "\n".join([f"# {name}: the start of the first row of family normal with length 256"] + lines) + "\n"
+    of = ", with equal importance" if name in WITH_IMPORTANCE else ""
+    return "\n".join([f"# {name}: the start of the first row of family normal with length 256{of}"] + lines) + "\n"
 
 
 def cut_weights(model):
@@ -437,6 +523,7 @@ def cut_weights(model):
 
 
 def main():
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # else a debugger writes pages for each child that ends
     if len(sys.argv) > 2:
         cut_weights(sys.argv[2])
     ref = Reference(sys.argv[1])
