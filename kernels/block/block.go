@@ -70,6 +70,11 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeNVFP4, quants: quantGroups{16, false, unpackNVFP4}, encode: encodeNVFP4},
 	{Type: gguf.TypeQ1_0, quants: quantGroups{32, false, unpackQ1_0}, encode: encodeQ1_0, halfs: []int{0}},
 	{Type: gguf.TypeQ2_0, quants: quantGroups{32, false, unpackQ2_0}, encode: encodeQ2_0, halfs: []int{0}},
+	{Type: gguf.TypeIQ2XXS, quants: quantGroups{32, false, unpackIQ2_XXS}, encode: encodeIQ2_XXS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2XS, quants: quantGroups{16, false, unpackIQ2_XS}, encode: encodeIQ2_XS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2S, quants: quantGroups{16, false, unpackIQ2_S}, encode: encodeIQ2_S, halfs: []int{0}},
+	{Type: gguf.TypeIQ3XXS, quants: quantGroups{32, false, unpackIQ3_XXS}, encode: encodeIQ3_XXS, halfs: []int{0}},
+	{Type: gguf.TypeIQ3S, quants: quantGroups{32, false, unpackIQ3_S}, encode: encodeIQ3_S, halfs: []int{0}},
 })
 
 func makeCodecs(rows []Codec) map[gguf.Type]*Codec {

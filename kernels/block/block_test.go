@@ -39,6 +39,11 @@ var formats = []struct {
 	{gguf.TypeNVFP4, 0.099, 0.099},
 	{gguf.TypeQ1_0, 0.6, 0.6},
 	{gguf.TypeQ2_0, 0.7, 0.7},
+	{gguf.TypeIQ2XXS, 0.45, 0.4},
+	{gguf.TypeIQ2XS, 0.4, 0.35},
+	{gguf.TypeIQ2S, 0.33, 0.3},
+	{gguf.TypeIQ3XXS, 0.24, 0.2},
+	{gguf.TypeIQ3S, 0.2, 0.18},
 }
 
 func TestLookup(t *testing.T) {
@@ -126,7 +131,7 @@ func neededImportance(c *Codec, n int) []float32 {
 func TestNeedsImportance(t *testing.T) {
 	for _, f := range formats {
 		c, _ := Lookup(f.typ)
-		want := f.typ == gguf.TypeIQ1S
+		want := f.typ == gguf.TypeIQ1S || f.typ == gguf.TypeIQ2XXS || f.typ == gguf.TypeIQ2XS
 		if c.NeedsImportance() != want {
 			t.Errorf("%s: NeedsImportance is %v", f.typ, c.NeedsImportance())
 		}
@@ -187,6 +192,8 @@ func TestTooLarge(t *testing.T) {
 		{"TQ1_0", 65520, "the scale of block 0 (values 0 to 255) is too large for TQ1_0"},
 		{"MXFP4", 0x1p-126, "the scale of block 1 (values 32 to 63) is not a number in MXFP4"},
 		{"Q6_K", 1e9, "the scale of block 0 (values 0 to 255) is too large for Q6_K"},
+		{"IQ3_S", 1e8, "the scale of block 0 (values 0 to 255) is too large for IQ3_S"},
+		{"IQ2_S", 1e30, "the scale of block 0 (values 0 to 255) is too large for IQ2_S"}, // the errors are infinite
 	} {
 		c := codecOf(t, test.format)
 		x := make([]float32, max(64, c.elements))

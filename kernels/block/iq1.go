@@ -40,9 +40,9 @@ type iq1Splits struct {
 	// may begin at any point.
 	x, w [2][48]float32
 
-	sums   [9][32]float32
-	masks  [24]uint64 // of 16 bits each
-	scores [816]float32
+	_     [9][32]float32 // sums of both halves
+	masks [24]uint64     // of 16 bits each
+	_     [816]float32   // scores
 
 	best iq1Best
 }

@@ -1,7 +1,7 @@
 package block
 
 // positiveSearch looks for a scale s so that x[i] ≥ 0 is nearly s·q[i] with
-// 0 ≤ q[i] ≤ top, for at most 16 values. It stores the quants and returns the
+// 0 ≤ q[i] ≤ top, for at most 32 values. It stores the quants and returns the
 // scale of least squared error, weighted by w.
 func positiveSearch(q []uint8, x, w []float32, top int32) (scale float32) {
 	var peak float32
@@ -12,7 +12,7 @@ func positiveSearch(q []uint8, x, w []float32, top int32) (scale float32) {
 		clear(q[:len(x)])
 		return 0
 	}
-	var quants [16]float32
+	var quants [32]float32
 	l := quants[:len(x)]
 	inverse := float32(top) / peak
 	for i, v := range x {

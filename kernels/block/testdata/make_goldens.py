@@ -55,10 +55,15 @@ FORMATS = {
     "NVFP4": (40, 64, 36, []),
     "Q1_0": (41, 128, 18, [0]),
     "Q2_0": (42, 64, 18, [0]),
+    "IQ2_XXS": (16, 256, 66, [0]),
+    "IQ2_XS": (17, 256, 74, [0]),
+    "IQ2_S": (22, 256, 82, [0]),
+    "IQ3_XXS": (18, 256, 98, [0]),
+    "IQ3_S": (21, 256, 110, [0]),
 }
 WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
-WITH_IMPORTANCE = ["IQ1_S"]  # the reference ends the program without it
-ENDING = ["IQ1_S", "IQ1_M"]  # and where an error overflows
+WITH_IMPORTANCE = ["IQ1_S", "IQ2_XXS", "IQ2_XS"]  # the reference ends the program without it
+ENDING = [name for name in FORMATS if name[:3] in ("IQ1", "IQ2", "IQ3")]  # and where an error overflows
 
 # Codebooks of the formats that have one (ggml-common.h).
 CODEBOOKS = {
@@ -419,10 +424,67 @@ def take_apart(name, data):
             yield from number(0, "d")
             yield from bits(2, 16, "qs", 2, lambda l: [4 * l + k for k in range(4)], step=4)
             return half(0) * (q - 1).astype(F32)
-
+        case "IQ2_XXS":
+            yield from number(0, "d")
+            scales = []
+            for j in range(8):
+                at = 2 + 8 * j
+                points, rest = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+                signs = [even(rest >> 7 * k) for k in range(4)]
+                scales.append(rest >> 28)
+                yield at, at + 3, f"points[{4 * j}:{4 * j + 4}]", " ".join(map(str, points))
+                yield at + 4, at + 7, f"signs[{j}]", f"scale={rest >> 28}; signs={' '.join(f'{s:08b}' for s in signs)}"
+                grid_values(q, 32 * j, "gridIQ2XXS", points, signs)
+            return half(0) * (F32(0.5) + np.array(scales, F32)).repeat(32) * F32(0.25) * q.astype(F32)
+        case "IQ2_XS":
+            yield from number(0, "d")
+            for k in range(32):
+                v = int.from_bytes(data[2 + 2 * k : 4 + 2 * k], "little")
+                yield 2 + 2 * k, 3 + 2 * k, f"qs[{k}]", f"point={v & 511}; signs={even(v >> 9):08b}"
+                grid_values(q, 8 * k, "gridIQ2XS", [v & 511], [even(v >> 9)])
+            scales = yield from nibbles(data, 66, 8)
+            return half(0) * (F32(0.5) + scales).repeat(16) * F32(0.25) * q.astype(F32)
+        case "IQ2_S":
+            yield from number(0, "d")
+            points, signs = list(data[2:34]), list(data[34:66])
+            yield from plain(data, 2, 32, "qs", "points&255")
+            yield 34, 65, "signs[0:32]", " ".join(f"{s:08b}" for s in signs)
+            for j in range(8):
+                high = [data[66 + j] >> 2 * k & 3 for k in range(4)]
+                yield 66 + j, 66 + j, f"qh[{j}]", f"points[{4 * j}:{4 * j + 4}]>>8={' '.join(map(str, high))}"
+                for k in range(4):
+                    points[4 * j + k] |= high[k] << 8
+            scales = yield from nibbles(data, 74, 8)
+            grid_values(q, 0, "gridIQ2S", points, signs)
+            return half(0) * (F32(0.5) + scales).repeat(16) * F32(0.25) * q.astype(F32)
+        case "IQ3_XXS":
+            yield from number(0, "d")
+            yield from plain(data, 2, 64, "qs", "points")
+            scales, signs = [], []
+            for j in range(8):
+                at = 66 + 4 * j
+                rest = int.from_bytes(data[at : at + 4], "little")
+                signs += [even(rest >> 7 * k) for k in range(4)]
+                scales.append(rest >> 28)
+                yield at, at + 3, f"signs[{j}]", f"scale={rest >> 28}; signs={' '.join(f'{s:08b}' for s in signs[-4:])}"
+            grid_values(q, 0, "gridIQ3XXS", data[2:66], signs)
+            return half(0) * (F32(0.5) + np.array(scales, F32)).repeat(32) * F32(0.5) * q.astype(F32)
+        case "IQ3_S":
+            yield from number(0, "d")
+            points, signs = list(data[2:66]), list(data[74:106])
+            yield from plain(data, 2, 64, "qs", "points&255")
+            for j in range(8):
+                high = [data[66 + j] >> k & 1 for k in range(8)]
+                yield 66 + j, 66 + j, f"qh[{j}]", f"points[{8 * j}:{8 * j + 8}]>>8={' '.join(map(str, high))}"
+                for k in range(8):
+                    points[8 * j + k] |= high[k] << 8
+            yield 74, 105, "signs[0:32]", " ".join(f"{s:08b}" for s in signs)
+            scales = yield from nibbles(data, 106, 4)
+            grid_values(q, 0, "gridIQ3S", points, signs)
+            return half(0) * (F32(1) + F32(2) * scales).repeat(32) * q.astype(F32)
         case "IQ1_S":
             yield from number(0, "d")
-            yield from low_points(data, 2)
+            yield from plain(data, 2, 32, "qs", "points&255")
             points, scales, delta = list(data[2:34]), [], []
             for j in range(8):
                 h = int.from_bytes(data[34 + 2 * j : 36 + 2 * j], "little")
@@ -436,7 +498,7 @@ def take_apart(name, data):
             x = ternary_values(points) + np.array(delta, F32).repeat(32)
             return half(0) * np.array(scales, F32).repeat(32) * x
         case "IQ1_M":
-            yield from low_points(data, 0)
+            yield from plain(data, 0, 32, "qs", "points&255")
             points, delta = list(data[:32]), []
             for j in range(16):
                 h = data[32 + j]
@@ -457,17 +519,44 @@ def take_apart(name, data):
             return d * np.array(scales, F32).repeat(16) * (ternary_values(points) + np.array(delta, F32).repeat(8))
 
 
-def low_points(data, at):
-    for first in (0, 16):
-        part = " ".join(map(str, data[at + first : at + first + 16]))
-        yield at + first, at + first + 15, f"qs[{first}:{first + 16}]", f"points[{first}:{first + 16}]&255={part}"
+def grid_codes(grid):
+    text = (HERE.parent / "codebook_grids.go").read_text()
+    text = text[text.index(f"var {grid} ") :]
+    return [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
 
 
 def ternary_values(points):
-    text = (HERE.parent / "codebook_grids.go").read_text()
-    text = text[text.index("var gridIQ1S ") :]
-    codes = [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
+    codes = grid_codes("gridIQ1S")
     return np.array([(codes[p] >> 2 * k & 3) - 1 for p in points for k in range(8)], F32)
+
+
+def plain(data, at, count, field, what):
+    for first in range(0, count, 16):
+        part = data[at + first : at + first + 16]
+        yield at + first, at + first + 15, f"{field}[{first}:{first + 16}]", f"{what}[{first}:{first + 16}]=" + " ".join(map(str, part))
+
+
+def nibbles(data, at, count):
+    s = [data[at + j // 2] >> 4 * (j % 2) & 15 for j in range(2 * count)]
+    yield at, at + count - 1, f"scales[0:{count}]", "scales=" + " ".join(map(str, s))
+    return np.array(s, F32)
+
+
+def even(signs):
+    """Seven signs, and an eighth so that an even number of them are set."""
+    signs &= 127
+    return signs | signs.bit_count() % 2 << 7
+
+
+def grid_values(q, at, grid, points, signs):
+    """Stores the values of points, whose signs are a byte for eight values."""
+    width, values = (2, [8, 25, 43]) if grid.startswith("gridIQ2") else (3, [1, 3, 5, 7, 9, 11, 13, 15])
+    if grid == "gridIQ3XXS":
+        values = [4, 12, 20, 28, 36, 44, 52, 62]
+    codes = grid_codes(grid)
+    flat = [values[codes[p] >> width * k & (1 << width) - 1] for p in points for k in range(8 if width == 2 else 4)]
+    for i, v in enumerate(flat):
+        q[at + i] = -v if signs[i // 8] >> i % 8 & 1 else v
 
 
 def pairs(l):
