@@ -181,7 +181,7 @@ func TestEveryFormat(t *testing.T) {
 		})
 		loaded++
 	}
-	if loaded < 12 {
+	if loaded < 20 {
 		t.Errorf("only %d formats were loaded", loaded)
 	}
 }

@@ -30,6 +30,7 @@ var encodableTypes = []gguf.FileType{
 	gguf.FileF32, gguf.FileF16, gguf.FileBF16, gguf.FileQ8_0, gguf.FileQ4_0, gguf.FileQ4_1, gguf.FileQ5_0, gguf.FileQ5_1,
 	gguf.FileQ2_K, gguf.FileQ3_K_S, gguf.FileQ3_K_M, gguf.FileQ3_K_L, gguf.FileQ4_K_S, gguf.FileQ4_K_M,
 	gguf.FileQ5_K_S, gguf.FileQ5_K_M, gguf.FileQ6_K,
+	gguf.FileIQ4NL, gguf.FileIQ4XS, gguf.FileTQ1_0, gguf.FileTQ2_0, gguf.FileMXFP4MoE, gguf.FileQ1_0, gguf.FileQ2_0,
 }
 
 // A byteRun quantizes a model with options of llama-quantize.

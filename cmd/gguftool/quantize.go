@@ -44,8 +44,8 @@ Without OUT.gguf the output is named after the input and the type, beside the
 input.
 
 Types: ` + strings.Join(typeNames(), " ") + `.
-Those of the IQ, TQ and MXFP4 formats, Q1_0 and Q2_0 are known to --dry-run and
-cannot be written yet.`,
+Those of the IQ1, IQ2 and IQ3 formats are known to --dry-run and cannot be
+written yet.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
   gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf`,

@@ -70,11 +70,10 @@ var valuesIQ4 = func() (values [16]float32) {
 	return values
 }()
 
-// quantizeIQ4 stores the places nearest to x/d. Where d is 0 they are those of 0.
-func quantizeIQ4(q []uint8, x []float32, d float32) {
-	inv := inverse(d)
+// quantizeIQ4 stores the places nearest to x·inverse.
+func quantizeIQ4(q []uint8, x []float32, inverse float32) {
 	for i, v := range x {
-		q[i] = uint8(nearestIQ4(float32(inv * v)))
+		q[i] = uint8(nearestIQ4(float32(inverse * v)))
 	}
 }
 

@@ -21,6 +21,6 @@ func encodeIQ4_NL(dst []byte, x, importance []float32, _ float32) {
 	d := searchIQ4(x, w[:])
 	putHalf(dst, d)
 	var q [32]uint8
-	quantizeIQ4(q[:], x, d)
+	quantizeIQ4(q[:], x, inverse(d))
 	packNibbles(dst[2:18], q[:], 16)
 }

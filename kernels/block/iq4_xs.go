@@ -39,22 +39,32 @@ func encodeIQ4_XS(dst []byte, x, importance []float32, _ float32) {
 		scales[j] = searchIQ4(sub, w[:])
 	}
 
-	d := -extreme(scales[:]) / 32
+	var inverses [8]float32
+	packScalesIQ4_XS(dst, inverses[:], scales[:])
+	var q [superBlock]uint8
+	for j, inv := range inverses {
+		quantizeIQ4(q[32*j:32*j+32], x[32*j:32*j+32], inv)
+	}
+	packNibbles(dst[8:136], q[:], 16)
+}
+
+// packScalesIQ4_XS stores eight scales in the first eight bytes of a block, and
+// the inverses of what they have become, before d is made a float16, in inverses.
+func packScalesIQ4_XS(dst []byte, inverses, scales []float32) {
+	d := -extreme(scales) / 32
 	putHalf(dst, d)
 	inv := inverse(d)
 	var (
-		q    [superBlock]uint8
 		high uint16
+		low  uint32
 	)
-	clear(dst[4:8])
 	for j, s := range scales {
 		level := clamp(nearest(float32(inv*s)), -32, 31)
-		// The quants are for the scale as it is before d becomes a float16.
-		quantizeIQ4(q[32*j:32*j+32], x[32*j:32*j+32], float32(d*float32(level)))
-		stored := uint16(level + 32)
-		dst[4+j/2] |= uint8(stored&15) << (4 * (j & 1))
-		high |= stored >> 4 << (2 * j)
+		inverses[j] = inverse(float32(d * float32(level)))
+		stored := uint32(level + 32)
+		low |= stored & 15 << (4 * j)
+		high |= uint16(stored >> 4 << (2 * j))
 	}
 	binary.LittleEndian.PutUint16(dst[2:], high)
-	packNibbles(dst[8:136], q[:], 16)
+	binary.LittleEndian.PutUint32(dst[4:], low)
 }

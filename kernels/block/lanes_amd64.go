@@ -27,13 +27,18 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
 		plain     *plainKernels
 		symmetric *symmetricKernels
+		codebook  *codebookKernels
+		fp4       *fp4Kernels
+		ternary   *ternaryKernels
 		iq1       *iq1Kernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric, iq1 = &plainAVX512, &symmetricAVX512, &iq1AVX512
+		plain, symmetric, codebook = &plainAVX512, &symmetricAVX512, &codebookAVX512
+		fp4, ternary, iq1 = &fp4AVX512, &ternaryAVX512, &iq1AVX512
 	case cpu.AVX2:
-		plain, symmetric, iq1 = &plainAVX2, &symmetricAVX2, &iq1AVX2
+		plain, symmetric, codebook = &plainAVX2, &symmetricAVX2, &codebookAVX2
+		fp4, ternary, iq1 = &fp4AVX2, &ternaryAVX2, &iq1AVX2
 	default:
 		return nil
 	}
@@ -45,5 +50,14 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
 		gguf.TypeIQ1S: iq1.batches(50, (*iq1Search).encodeIQ1_S),
 		gguf.TypeIQ1M: iq1.batches(56, (*iq1Search).encodeIQ1_M),
+
+		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
+		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,
+		gguf.TypeMXFP4: fp4.encodeMXFP4,
+		gguf.TypeNVFP4: fp4.encodeNVFP4,
+		gguf.TypeTQ1_0: ternary.encode(codecs[gguf.TypeTQ1_0], ternary.packTQ1_0, 52, 0),
+		gguf.TypeTQ2_0: ternary.encode(codecs[gguf.TypeTQ2_0], ternary.packTQ2_0, 64, 0),
+		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
+		gguf.TypeQ1_0:  ternary.encodeQ1_0,
 	}
 }

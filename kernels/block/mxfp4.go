@@ -34,12 +34,18 @@ func encodeMXFP4(dst []byte, x, _ []float32, _ float32) {
 }
 
 // exponentMXFP4 returns the E8M0 exponent that puts peak between 4 and 8. The
-// logarithm is rounded to float32 as in the reference, which takes numbers a
-// little below a power of two for that power. Exponents below 0 wrap.
+// reference takes the logarithm, rounded to float32, so that numbers a little below
+// a power of two count as that power. Exponents below 0 wrap.
 func exponentMXFP4(peak float32) uint8 {
 	if peak == 0 {
 		return 0
 	}
-	logarithm := float32(math.Log2(float64(peak)))
-	return uint8(int32(math.Floor(float64(logarithm))) - 2 + 127)
+	bits := math.Float32bits(peak)
+	e := int32(bits >> 23)
+	const mostly = 0x7fff00 // mantissas below that are far enough from the power
+	if e == 0 || bits&0x7fffff >= mostly {
+		logarithm := float32(math.Log2(float64(peak)))
+		e = int32(math.Floor(float64(logarithm))) + 127
+	}
+	return uint8(e - 2)
 }

@@ -12,9 +12,12 @@ import (
 
 // kernels are the sets of functions that share a file.
 var kernels = map[string]func(m *machine){
+	"codebook":  (*machine).codebook,
+	"fp4":       (*machine).fp4,
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
 	"iq1":       (*machine).iq1,
+	"ternary":   (*machine).ternary,
 }
 
 func main() {
