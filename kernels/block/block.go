@@ -60,6 +60,11 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeQ4_K, quants: quantGroups{32, true, unpackQ4_K}, encode: encodeQ4_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ5_K, quants: quantGroups{32, true, unpackQ5_K}, encode: encodeQ5_K, halfs: []int{0, 2}},
 	{Type: gguf.TypeQ6_K, quants: quantGroups{16, false, unpackQ6_K}, encode: encodeQ6_K, halfs: []int{208}},
+	{Type: gguf.TypeIQ2XXS, quants: quantGroups{32, false, unpackIQ2_XXS}, encode: encodeIQ2_XXS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2XS, quants: quantGroups{16, false, unpackIQ2_XS}, encode: encodeIQ2_XS, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ2S, quants: quantGroups{16, false, unpackIQ2_S}, encode: encodeIQ2_S, halfs: []int{0}},
+	{Type: gguf.TypeIQ3XXS, quants: quantGroups{32, false, unpackIQ3_XXS}, encode: encodeIQ3_XXS, halfs: []int{0}},
+	{Type: gguf.TypeIQ3S, quants: quantGroups{32, false, unpackIQ3_S}, encode: encodeIQ3_S, halfs: []int{0}},
 	{Type: gguf.TypeIQ4NL, quants: quantGroups{32, false, unpackIQ4_NL}, encode: encodeIQ4_NL, halfs: []int{0}},
 	{Type: gguf.TypeIQ4XS, quants: quantGroups{32, false, unpackIQ4_XS}, encode: encodeIQ4_XS, halfs: []int{0}},
 	{Type: gguf.TypeIQ1S, quants: quantGroups{32, false, unpackIQ1_S}, encode: encodeIQ1_S, needsImportance: true, halfs: []int{0}},
@@ -70,11 +75,6 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeNVFP4, quants: quantGroups{16, false, unpackNVFP4}, encode: encodeNVFP4},
 	{Type: gguf.TypeQ1_0, quants: quantGroups{32, false, unpackQ1_0}, encode: encodeQ1_0, halfs: []int{0}},
 	{Type: gguf.TypeQ2_0, quants: quantGroups{32, false, unpackQ2_0}, encode: encodeQ2_0, halfs: []int{0}},
-	{Type: gguf.TypeIQ2XXS, quants: quantGroups{32, false, unpackIQ2_XXS}, encode: encodeIQ2_XXS, needsImportance: true, halfs: []int{0}},
-	{Type: gguf.TypeIQ2XS, quants: quantGroups{16, false, unpackIQ2_XS}, encode: encodeIQ2_XS, needsImportance: true, halfs: []int{0}},
-	{Type: gguf.TypeIQ2S, quants: quantGroups{16, false, unpackIQ2_S}, encode: encodeIQ2_S, halfs: []int{0}},
-	{Type: gguf.TypeIQ3XXS, quants: quantGroups{32, false, unpackIQ3_XXS}, encode: encodeIQ3_XXS, halfs: []int{0}},
-	{Type: gguf.TypeIQ3S, quants: quantGroups{32, false, unpackIQ3_S}, encode: encodeIQ3_S, halfs: []int{0}},
 })
 
 func makeCodecs(rows []Codec) map[gguf.Type]*Codec {
@@ -104,12 +104,15 @@ func (c *Codec) NeedsImportance() bool { return c.needsImportance }
 // number of blocks. It panics on other lengths.
 func (c *Codec) Decode(dst []float32, src []byte) {
 	c.check(len(dst), len(src))
-	if n := c.elements; n > 1 {
+	if c.elements > 1 {
 		u := unpackedBlocks.Get().(*unpacked)
 		defer unpackedBlocks.Put(u)
+		blocks := superBlock / c.elements // at once
 		for len(dst) > 0 {
-			c.quants.decode(dst[:n:n], src[:c.bytes:c.bytes], u)
-			dst, src = dst[n:], src[c.bytes:]
+			n := min(blocks*c.elements, len(dst))
+			size := n / c.elements * c.bytes
+			c.quants.decode(dst[:n:n], src[:size:size], c.elements, c.bytes, u)
+			dst, src = dst[n:], src[size:]
 		}
 		return
 	}
@@ -142,11 +145,20 @@ func (c *Codec) Validate(src []byte) error {
 	return nil
 }
 
-// validatePlain looks at eight bytes at a time, which are two or four numbers.
+// validatePlain looks at eight bytes at a time, which are two or four numbers,
+// and at eight times as many as long as all is well.
 func (c *Codec) validatePlain(src []byte) error {
 	one := c.exponent &^ (c.exponent << 1) // the exponent's lowest bit
 	sign := c.exponent + one
 	at := 0
+	for ; at <= len(src)-64; at += 64 {
+		words, e := (*[64]byte)(src[at:]), c.exponent
+		bad := (load64(words[0:])&e + one) | (load64(words[8:])&e + one) | (load64(words[16:])&e + one) | (load64(words[24:])&e + one) |
+			(load64(words[32:])&e + one) | (load64(words[40:])&e + one) | (load64(words[48:])&e + one) | (load64(words[56:])&e + one)
+		if bad&sign != 0 {
+			break // found again below
+		}
+	}
 	for ; at <= len(src)-8; at += 8 {
 		// Only an exponent of ones carries into the sign.
 		v := binary.LittleEndian.Uint64(src[at:])

@@ -29,6 +29,11 @@ var formats = []struct {
 	{gguf.TypeQ4_K, 0.068, 0.067},
 	{gguf.TypeQ5_K, 0.034, 0.033},
 	{gguf.TypeQ6_K, 0.017, 0.0165},
+	{gguf.TypeIQ2XXS, 0.45, 0.4},
+	{gguf.TypeIQ2XS, 0.4, 0.35},
+	{gguf.TypeIQ2S, 0.33, 0.3},
+	{gguf.TypeIQ3XXS, 0.24, 0.2},
+	{gguf.TypeIQ3S, 0.2, 0.18},
 	{gguf.TypeIQ4NL, 0.076, 0.073},
 	{gguf.TypeIQ4XS, 0.077, 0.074},
 	{gguf.TypeIQ1S, 0.55, 0.5},
@@ -39,11 +44,6 @@ var formats = []struct {
 	{gguf.TypeNVFP4, 0.099, 0.099},
 	{gguf.TypeQ1_0, 0.6, 0.6},
 	{gguf.TypeQ2_0, 0.7, 0.7},
-	{gguf.TypeIQ2XXS, 0.45, 0.4},
-	{gguf.TypeIQ2XS, 0.4, 0.35},
-	{gguf.TypeIQ2S, 0.33, 0.3},
-	{gguf.TypeIQ3XXS, 0.24, 0.2},
-	{gguf.TypeIQ3S, 0.2, 0.18},
 }
 
 func TestLookup(t *testing.T) {
@@ -315,7 +315,7 @@ func relativeError(t *testing.T, c *Codec, x, w []float32) float64 {
 // decodeOne decodes one block without the checks of Decode.
 func decodeOne(c *Codec, dst []float32, src []byte) {
 	if c.quants.group > 0 {
-		c.quants.decode(dst, src, new(unpacked))
+		c.quants.decode(dst, src, c.elements, c.bytes, new(unpacked))
 	} else {
 		c.decode(dst, src)
 	}

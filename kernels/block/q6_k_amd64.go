@@ -31,18 +31,9 @@ func (k *symmetricKernels) encodeQ6_K(b *batch) int {
 			w = b.importance[superBlock*i%b.columns:][:superBlock]
 		}
 		k.search(&s.symmetricLanes, &s.found, &s.inverse, nil, x, w)
-		peak := extreme(s.found[:])
-		if abs(peak) < tiny {
+		if !levelsQ6_KAVX2(&dst[208], &dst[192], &s.stored[0], &s.found[0]) {
 			clear(dst)
 			continue
-		}
-		inv := -128 / peak
-		putHalf(dst[208:], 1/inv)
-		d := getHalf(dst[208:])
-		for j, v := range s.found {
-			level := int8(min(127, nearest(float32(inv*v))))
-			dst[192+j] = uint8(level)
-			s.stored[j] = float32(d * float32(level))
 		}
 		k.quantizeQuotients(&s.q[0], &x[0], &s.stored[0], 16, 32)
 		for j, scale := range s.stored {

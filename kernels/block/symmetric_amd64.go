@@ -13,11 +13,10 @@ type symmetricLanes struct {
 	steps   [19]float32 // n + the steps of the candidates, that of 0 first
 	_       [13]float32
 
-	best, most, turn [16]float32
-	scales, inverses [16]float32 // the result; both 0 for sub-blocks that count as zeros
-	x                [32 * 16]float32
-	w                [32 * 16]float32
-	records          [32 * 9 * 16]float32
+	_                [3 * 16]float32 // of the search
+	scales, inverses [16]float32     // the result; both 0 for sub-blocks that count as zeros
+	x, w             [32 * 16]float32
+	_                [(32*9 + 18) * 16]float32 // of the search
 }
 
 func (s *symmetricLanes) set(f *symmetricFormat) {

@@ -99,6 +99,11 @@ func weighAVX2(w *float32, x *float32, importance *float32, groups int, variance
 //go:noescape
 func packSixBitsAVX2(low *byte, high *byte, q *byte)
 
+// levelsQ6_KAVX2 quantizes the scales of Q6_K.
+//
+//go:noescape
+func levelsQ6_KAVX2(d *byte, levels *byte, stored *float32, scales *float32) (some bool)
+
 // packThreeBitsAVX2 packs the quants of Q3_K.
 //
 //go:noescape

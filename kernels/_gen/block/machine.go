@@ -137,6 +137,13 @@ func (m *machine) zero() VecVirtual {
 	return v
 }
 
+func (m *machine) zeros(n int) (all []VecVirtual) {
+	for range n {
+		all = append(all, m.zero())
+	}
+	return all
+}
+
 func pointer(name string) Register { return Load(Param(name), GP64()) }
 
 func at(p Register, bytes int) Mem { return Mem{Base: p, Disp: bytes} }
@@ -176,7 +183,9 @@ func (m *machine) compareToo(mask Register, a VecVirtual, relation uint64, b Vec
 	return v
 }
 
-// choose stores yes in the lanes of mask, no in the others.
+// choose stores yes in the lanes of mask, no in the others. avo takes dst for
+// read if it has a mask: a register that is new would be in use from the beginning
+// of the function.
 func (m *machine) choose(mask Register, yes Op, no, dst VecVirtual) {
 	if m.wide() {
 		VBLENDMPS(yes, no, mask, dst)

@@ -17,6 +17,7 @@ var kernels = map[string]func(m *machine){
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
 	"iq1":       (*machine).iq1,
+	"scalemin":  (*machine).scaleMin,
 	"ternary":   (*machine).ternary,
 }
 

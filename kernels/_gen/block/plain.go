@@ -6,11 +6,14 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// plain writes encoders that search nothing: one block after the other, elements in lanes.
+// plain writes encoders that search nothing, and decoders: one block after the
+// other, elements in lanes.
 func (m *machine) plain() {
 	m.bytesQ8_0()
 	m.nibbles("Q4_0", 8)
 	m.nibbles("Q5_0", 16)
+	m.scaling("scaleGroups", false)
+	m.scaling("scaleAddGroups", true)
 }
 
 // A block32 is a block of 32 numbers in registers.
