@@ -41,6 +41,8 @@ type Codec struct {
 	halfs    []int  // places of the float16 numbers in a block
 	powers   []int  // places of scales that are powers of two (E8M0), of which 255 is NaN
 	exponent uint64 // of a plain format, the exponent's bits in eight bytes
+
+	scattered func(block []byte) uint16 // a float16 number whose bits lie apart
 }
 
 // codecs is the table of formats. Sizes of blocks come from gguf.
@@ -65,6 +67,8 @@ var codecs = makeCodecs([]Codec{
 	{Type: gguf.TypeIQ3S, quants: quantGroups{32, false, unpackIQ3_S}, encode: encodeIQ3_S, halfs: []int{0}},
 	{Type: gguf.TypeIQ4NL, quants: quantGroups{32, false, unpackIQ4_NL}, encode: encodeIQ4_NL, halfs: []int{0}},
 	{Type: gguf.TypeIQ4XS, quants: quantGroups{32, false, unpackIQ4_XS}, encode: encodeIQ4_XS, halfs: []int{0}},
+	{Type: gguf.TypeIQ1S, quants: quantGroups{32, false, unpackIQ1_S}, encode: encodeIQ1_S, needsImportance: true, halfs: []int{0}},
+	{Type: gguf.TypeIQ1M, quants: quantGroups{16, false, unpackIQ1_M}, encode: encodeIQ1_M, scattered: scatteredHalf},
 	{Type: gguf.TypeTQ1_0, quants: quantGroups{32, false, unpackTQ1_0}, encode: encodeTQ1_0, halfs: []int{52}},
 	{Type: gguf.TypeTQ2_0, quants: quantGroups{32, false, unpackTQ2_0}, encode: encodeTQ2_0, halfs: []int{64}},
 	{Type: gguf.TypeMXFP4, quants: quantGroups{32, false, unpackMXFP4}, encode: encodeMXFP4, powers: []int{0}},
@@ -128,6 +132,9 @@ func (c *Codec) Validate(src []byte) error {
 			if block[h+1]&exponent == exponent {
 				return c.overflow(at / c.bytes)
 			}
+		}
+		if c.scattered != nil && c.scattered(block)>>8&exponent == exponent {
+			return c.overflow(at / c.bytes)
 		}
 		for _, p := range c.powers {
 			if block[p] == 0xff {

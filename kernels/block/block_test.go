@@ -36,6 +36,8 @@ var formats = []struct {
 	{gguf.TypeIQ3S, 0.2, 0.18},
 	{gguf.TypeIQ4NL, 0.076, 0.073},
 	{gguf.TypeIQ4XS, 0.077, 0.074},
+	{gguf.TypeIQ1S, 0.55, 0.5},
+	{gguf.TypeIQ1M, 0.57, 0.45},
 	{gguf.TypeTQ1_0, 0.76, 0.76},
 	{gguf.TypeTQ2_0, 0.76, 0.76},
 	{gguf.TypeMXFP4, 0.118, 0.118},
@@ -129,7 +131,7 @@ func neededImportance(c *Codec, n int) []float32 {
 func TestNeedsImportance(t *testing.T) {
 	for _, f := range formats {
 		c, _ := Lookup(f.typ)
-		want := f.typ == gguf.TypeIQ2XXS || f.typ == gguf.TypeIQ2XS
+		want := f.typ == gguf.TypeIQ1S || f.typ == gguf.TypeIQ2XXS || f.typ == gguf.TypeIQ2XS
 		if c.NeedsImportance() != want {
 			t.Errorf("%s: NeedsImportance is %v", f.typ, c.NeedsImportance())
 		}
@@ -185,6 +187,8 @@ func TestTooLarge(t *testing.T) {
 		{"Q4_1", 15 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q4_1"},
 		{"Q8_0", -127 * 65520, "the scale of block 1 (values 32 to 63) is too large for Q8_0"},
 		{"IQ4_NL", 1e8, "the scale of block 1 (values 32 to 63) is too large for IQ4_NL"},
+		{"IQ1_M", 1e8, "the scale of block 0 (values 0 to 255) is too large for IQ1_M"},
+		{"IQ1_M", 1e30, "the scale of block 0 (values 0 to 255) is too large for IQ1_M"}, // the errors are infinite
 		{"TQ1_0", 65520, "the scale of block 0 (values 0 to 255) is too large for TQ1_0"},
 		{"MXFP4", 0x1p-126, "the scale of block 1 (values 32 to 63) is not a number in MXFP4"},
 		{"Q6_K", 1e9, "the scale of block 0 (values 0 to 255) is too large for Q6_K"},
@@ -225,6 +229,15 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		}
+		if c.scattered != nil {
+			for _, b := range bad {
+				clear(src)
+				putScatteredHalf(src[c.bytes:], uint16(b[0])|uint16(b[1])<<8)
+				if err := c.Validate(src); err == nil || !strings.Contains(err.Error(), " 1 ") {
+					t.Errorf("%s: % x scattered: %v", f.typ, b, err)
+				}
+			}
+		}
 		for _, at := range c.powers {
 			clear(src)
 			src[c.bytes+at] = 0xff
@@ -242,6 +255,10 @@ func TestValidate(t *testing.T) {
 				if f.typ == gguf.TypeF32 || f.typ == gguf.TypeBF16 {
 					copy(src[at+h:], []byte{0x7f, 0x7f})
 				}
+			}
+			if c.scattered != nil {
+				clear(src[at+48 : at+56])
+				putScatteredHalf(src[at:], 0x7bff)
 			}
 			for _, p := range c.powers {
 				src[at+p] = 0xfe
@@ -320,11 +337,7 @@ func TestQuants(t *testing.T) {
 		for i := range src {
 			src[i] = byte(rng.Uint32())
 		}
-		for _, at := range c.halfs {
-			for b := range blocks {
-				src[b*c.bytes+at+1] &= 0xbf // below 2
-			}
-		}
+		limitHalfs(c, src)
 		c.Decode(dst, src)
 		q, scales := make([]byte, n), make([]float32, n/group)
 		var offsets []float32

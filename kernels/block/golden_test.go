@@ -151,12 +151,20 @@ func randomBlocks(c *Codec) []byte {
 	for i, z := range draws(uint64(c.Type), len(src)) {
 		src[i] = byte(z)
 	}
+	limitHalfs(c, src)
+	return src
+}
+
+// limitHalfs keeps float16 numbers below 2.
+func limitHalfs(c *Codec, src []byte) {
 	for at := 0; at < len(src); at += c.bytes {
 		for _, h := range c.halfs {
 			src[at+h+1] &= 0xbf
 		}
+		if c.scattered != nil {
+			src[at+55] &= 0xbf
+		}
 	}
-	return src
 }
 
 func floatBytes(x []float32) []byte {

@@ -32,14 +32,15 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		codebook  *codebookKernels
 		fp4       *fp4Kernels
 		ternary   *ternaryKernels
+		iq1       *iq1Kernels
 	)
 	switch path {
 	case cpu.AVX512:
 		plain, symmetric, scaleMin, codebook = &plainAVX512, &symmetricAVX512, &scaleMinAVX512, &codebookAVX512
-		fp4, ternary = &fp4AVX512, &ternaryAVX512
+		fp4, ternary, iq1 = &fp4AVX512, &ternaryAVX512, &iq1AVX512
 	case cpu.AVX2:
 		plain, symmetric, scaleMin, codebook = &plainAVX2, &symmetricAVX2, &scaleMinAVX2, &codebookAVX2
-		fp4, ternary = &fp4AVX2, &ternaryAVX2
+		fp4, ternary, iq1 = &fp4AVX2, &ternaryAVX2, &iq1AVX2
 	default:
 		return nil
 	}
@@ -54,6 +55,8 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),
 		gguf.TypeQ5_K: scaleMin.lanesOfScaleMins(&formatQ5_K, 176, scaleMin.fifthsNibbles),
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
+		gguf.TypeIQ1S: iq1.batches(50, (*iq1Search).encodeIQ1_S),
+		gguf.TypeIQ1M: iq1.batches(56, (*iq1Search).encodeIQ1_M),
 
 		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,
 		gguf.TypeIQ4XS: codebook.encodeIQ4_XS,

@@ -52,6 +52,8 @@ FORMATS = {
     "IQ3_S": (21, 256, 110, [0]),
     "IQ4_NL": (20, 32, 18, [0]),
     "IQ4_XS": (23, 256, 136, [0]),
+    "IQ1_S": (19, 256, 50, [0]),
+    "IQ1_M": (29, 256, 56, [54]),  # the highest bits of one that lies scattered
     "TQ1_0": (34, 256, 54, [52]),
     "TQ2_0": (35, 256, 66, [64]),
     "MXFP4": (39, 32, 17, []),
@@ -60,8 +62,8 @@ FORMATS = {
     "Q2_0": (42, 64, 18, [0]),
 }
 WITHOUT_IMPORTANCE = ["F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
-WITH_IMPORTANCE = ["IQ2_XXS", "IQ2_XS"]  # the reference ends the program without it
-ENDING = [name for name in FORMATS if name.startswith("IQ2") or name.startswith("IQ3")]  # and where an error overflows
+WITH_IMPORTANCE = ["IQ1_S", "IQ2_XXS", "IQ2_XS"]  # the reference ends the program without it
+ENDING = [name for name in FORMATS if name[:3] in ("IQ1", "IQ2", "IQ3")]  # and where an error overflows
 
 # Codebooks of the formats that have one (ggml-common.h).
 CODEBOOKS = {
@@ -422,8 +424,6 @@ def take_apart(name, data):
             yield from number(0, "d")
             yield from bits(2, 16, "qs", 2, lambda l: [4 * l + k for k in range(4)], step=4)
             return half(0) * (q - 1).astype(F32)
-
-
         case "IQ2_XXS":
             yield from number(0, "d")
             scales = []
@@ -482,6 +482,52 @@ def take_apart(name, data):
             scales = yield from nibbles(data, 106, 4)
             grid_values(q, 0, "gridIQ3S", points, signs)
             return half(0) * (F32(1) + F32(2) * scales).repeat(32) * q.astype(F32)
+        case "IQ1_S":
+            yield from number(0, "d")
+            yield from plain(data, 2, 32, "qs", "points&255")
+            points, scales, delta = list(data[2:34]), [], []
+            for j in range(8):
+                h = int.from_bytes(data[34 + 2 * j : 36 + 2 * j], "little")
+                high = [h >> 3 * k & 7 for k in range(4)]
+                for k in range(4):
+                    points[4 * j + k] |= high[k] << 8
+                scales.append(2 * (h >> 12 & 7) + 1)
+                delta.append(-0.125 if h >> 15 else 0.125)
+                what = f"points[{4 * j}:{4 * j + 4}]>>8={' '.join(map(str, high))}"
+                yield 34 + 2 * j, 35 + 2 * j, f"qh[{j}]", f"{what}; scale={h >> 12 & 7}; delta={delta[-1]}"
+            x = ternary_values(points) + np.array(delta, F32).repeat(32)
+            return half(0) * np.array(scales, F32).repeat(32) * x
+        case "IQ1_M":
+            yield from plain(data, 0, 32, "qs", "points&255")
+            points, delta = list(data[:32]), []
+            for j in range(16):
+                h = data[32 + j]
+                points[2 * j] |= (h & 7) << 8
+                points[2 * j + 1] |= (h >> 4 & 7) << 8
+                delta += [-0.125 if h >> 3 & 1 else 0.125, -0.125 if h >> 7 else 0.125]
+                what = f"points[{2 * j}:{2 * j + 2}]>>8={h & 7} {h >> 4 & 7}"
+                yield 32 + j, 32 + j, f"qh[{j}]", f"{what}; delta={delta[-2]} {delta[-1]}"
+            scales, d = [], 0
+            for k in range(4):
+                h = int.from_bytes(data[48 + 2 * k : 50 + 2 * k], "little")
+                four = [h >> 3 * i & 7 for i in range(4)]
+                scales += [2 * s + 1 for s in four]
+                d |= h >> 12 << 4 * k
+                what = f"scales[{4 * k}:{4 * k + 4}]={' '.join(map(str, four))}"
+                yield 48 + 2 * k, 49 + 2 * k, f"scales[{k}]", f"{what}; bits {4 * k} to {4 * k + 3} of d={h >> 12:04b}"
+            d = np.array([d], np.uint16).view(np.float16)[0].astype(F32)
+            return d * np.array(scales, F32).repeat(16) * (ternary_values(points) + np.array(delta, F32).repeat(8))
+
+
+def grid_codes(grid):
+    text = (HERE.parent / "codebook_grids.go").read_text()
+    text = text[text.index(f"var {grid} ") :]
+    return [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
+
+
+def ternary_values(points):
+    codes = grid_codes("gridIQ1S")
+    return np.array([(codes[p] >> 2 * k & 3) - 1 for p in points for k in range(8)], F32)
 
 
 def plain(data, at, count, field, what):
@@ -507,9 +553,7 @@ def grid_values(q, at, grid, points, signs):
     width, values = (2, [8, 25, 43]) if grid.startswith("gridIQ2") else (3, [1, 3, 5, 7, 9, 11, 13, 15])
     if grid == "gridIQ3XXS":
         values = [4, 12, 20, 28, 36, 44, 52, 62]
-    text = (HERE.parent / "codebook_grids.go").read_text()
-    text = text[text.index(f"var {grid} ") :]
-    codes = [int(v, 16) for v in re.findall("0x[0-9a-f]+", text[: text.index("}")])]
+    codes = grid_codes(grid)
     flat = [values[codes[p] >> width * k & (1 << width) - 1] for p in points for k in range(8 if width == 2 else 4)]
     for i, v in enumerate(flat):
         q[at + i] = -v if signs[i // 8] >> i % 8 & 1 else v
