@@ -118,7 +118,11 @@ func encode(t gguf.TensorInfo, weights []float32) ([]byte, error) {
 	rows := len(weights) / int(t.Shape[0])
 	for i := range rows {
 		row := weights[i*int(t.Shape[0]):][:t.Shape[0]]
-		if err := codec.EncodeRow(data[i*len(data)/rows:][:len(data)/rows], row, nil); err != nil {
+		var importance []float32 // all alike, where the format asks for it
+		if codec.NeedsImportance() {
+			importance = slices.Repeat([]float32{1}, len(row))
+		}
+		if err := codec.EncodeRow(data[i*len(data)/rows:][:len(data)/rows], row, importance); err != nil {
 			return nil, err
 		}
 	}

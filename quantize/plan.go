@@ -178,7 +178,7 @@ func (p *Plan) Check() error {
 			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "start from F32, F16 or BF16", "%s cannot be decoded", t.From)
 		}
 		if !canEncode(t.To) {
-			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "these can: "+encodable(), "%s cannot be written yet", t.To)
+			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "these can: "+encodable(), "%s cannot be written", t.To)
 		}
 	}
 	return nil
