@@ -19,7 +19,7 @@ func TestLanes(t *testing.T) {
 			c, _ := Lookup(typ)
 			t.Run(fmt.Sprintf("%s/%s", path, typ), func(t *testing.T) {
 				for _, family := range families {
-					for _, kind := range importances {
+					for _, kind := range append([]string{"wild"}, importances...) {
 						for rowBlocks := 1; rowBlocks <= 5; rowBlocks++ {
 							testLanes(t, c, lanes, family, kind, 1+(rowBlocks*7+len(family)+len(kind))%8, rowBlocks)
 						}
@@ -56,7 +56,12 @@ func testLanes(t *testing.T, c *Codec, lanes func(*batch) int, family, kind stri
 		}
 		x = append(x, makeRow(t, family, row, columns)...)
 	}
-	importance := makeImportance(t, kind, columns)
+	var importance []float32
+	if kind == "wild" {
+		importance = wildImportance(columns)
+	} else {
+		importance = makeImportance(t, kind, columns)
+	}
 	plain := &batch{want, x, columns, importance, nil}
 	c.setVariances(plain)
 	c.encodeFrom(plain, 0)
@@ -82,6 +87,16 @@ func testLanes(t *testing.T, c *Codec, lanes func(*batch) int, family, kind stri
 			t.Fatalf("%s: byte %d past the end of %d blocks is changed", what, i, n)
 		}
 	}
+}
+
+// wildImportance returns weights that no importance matrix has, but that are not
+// refused either: of either sign, and so large or small that sums overflow or vanish.
+func wildImportance(n int) []float32 {
+	w := make([]float32, n)
+	for i, z := range draws(uint64(n), n) {
+		w[i] = normal(z) * power(int(z>>48)%240-120)
+	}
+	return w
 }
 
 // TestSumsOfSquares holds the sums of several rows at once to those of each by itself.
