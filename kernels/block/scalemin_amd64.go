@@ -38,12 +38,12 @@ type levelLanes struct {
 
 // scaleMinSteps is the table of a search that the assembly reads.
 type scaleMinSteps struct {
-	top, largest float32
-	offsets      [37]float32
+	top     float32
+	offsets [37]float32
 }
 
 func newScaleMinSteps(s *scaleMinSearch) *scaleMinSteps {
-	t := &scaleMinSteps{top: s.top, largest: s.offsets[len(s.offsets)-1]}
+	t := &scaleMinSteps{top: s.top}
 	copy(t.offsets[:], s.offsets)
 	return t
 }

@@ -98,18 +98,14 @@ each2:
 	VMOVUPS      Z2, 6848(AX)
 	VMOVUPS      Z2, 7040(AX)
 	VMOVUPS      Z2, 7104(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z1, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z1, Z3, Z5
-	VSUBPS       Z2, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z1, K1
-	VBROADCASTSS constants<>+24(SB), Z3
-	VCMPPS       $0x1e, Z3, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z3
-	VCMPPS       $0x11, Z3, Z5, K1, K1
+	VSUBPS       6528(AX), Z2, Z3
+	VBROADCASTSS constants<>+24(SB), Z4
+	VMULPS       Z4, Z1, Z4
+	VBROADCASTSS constants<>+28(SB), Z5
+	VCMPPS       $0x1e, Z5, Z1, K1
+	VBROADCASTSS constants<>+32(SB), Z5
+	VCMPPS       $0x11, Z5, Z1, K1, K1
+	VCMPPS       $0x11, Z4, Z3, K1, K1
 	VMOVUPS      6720(AX), Z3
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z3, Z4, K1, Z3
@@ -134,18 +130,14 @@ each2:
 	VMOVUPS      Z7, 6848(CX)
 	VMOVUPS      Z7, 7040(CX)
 	VMOVUPS      Z7, 7104(CX)
-	VBROADCASTSS 4(DX), Z6
-	VDIVPS       Z5, Z6, Z6
-	VMOVUPS      6528(CX), Z8
-	VMULPS       Z5, Z6, Z9
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VBROADCASTSS constants<>+4(SB), Z6
-	VCMPPS       $0x1e, Z6, Z5, K1
-	VBROADCASTSS constants<>+24(SB), Z6
-	VCMPPS       $0x1e, Z6, Z8, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z6
-	VCMPPS       $0x11, Z6, Z9, K1, K1
+	VSUBPS       6528(CX), Z7, Z6
+	VBROADCASTSS constants<>+24(SB), Z8
+	VMULPS       Z8, Z5, Z8
+	VBROADCASTSS constants<>+28(SB), Z9
+	VCMPPS       $0x1e, Z9, Z5, K1
+	VBROADCASTSS constants<>+32(SB), Z9
+	VCMPPS       $0x11, Z9, Z5, K1, K1
+	VCMPPS       $0x11, Z8, Z6, K1, K1
 	VMOVUPS      6720(CX), Z6
 	VBROADCASTSS constants<>+20(SB), Z8
 	VBLENDMPS    Z6, Z8, K1, Z6
@@ -184,11 +176,11 @@ each3:
 	JNE         each3
 	VMOVUPS     Z4, 6912(AX)
 	VMOVUPS     Z8, 6912(CX)
-	LEAQ        8(DX), SI
-	MOVQ        within+16(FP), DI
+	LEAQ        4(DX), DX
+	MOVQ        within+16(FP), SI
 
 loop4:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -196,59 +188,59 @@ loop4:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each5:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each5
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -279,7 +271,7 @@ none6:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -287,59 +279,59 @@ none6:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each7:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each7
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -373,39 +365,39 @@ none8:
 	VMOVUPS      7232(AX), Z1
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each9:
-	VMOVUPS      4224(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (AX)(R8*1), Z4, Z4
+	VSUBPS       (AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VMULPS       2112(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VSUBPS       64(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VMULPS       2176(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VSUBPS       128(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VMULPS       2240(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VSUBPS       192(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VMULPS       2304(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each9
 	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -435,18 +427,14 @@ each9:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -456,39 +444,39 @@ none10:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each11:
-	VMOVUPS      4224(CX)(R8*1), Z4
+	VMOVUPS      4224(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (CX)(R8*1), Z4, Z4
+	VSUBPS       (CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VMULPS       2112(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VSUBPS       64(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VMULPS       2176(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VSUBPS       128(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VMULPS       2240(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VSUBPS       192(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VMULPS       2304(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each11
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -518,31 +506,27 @@ each11:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none12:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop4
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop13:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -550,63 +534,63 @@ loop13:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each14:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each14
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -637,7 +621,7 @@ none15:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -645,63 +629,63 @@ none15:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each16:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each16
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -735,39 +719,39 @@ none17:
 	VMOVUPS      7232(AX), Z1
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each18:
-	VMOVUPS      4224(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (AX)(R8*1), Z4, Z4
+	VSUBPS       (AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VMULPS       2112(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VSUBPS       64(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VMULPS       2176(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VSUBPS       128(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VMULPS       2240(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VSUBPS       192(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VMULPS       2304(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each18
 	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -797,18 +781,14 @@ each18:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -818,39 +798,39 @@ none19:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each20:
-	VMOVUPS      4224(CX)(R8*1), Z4
+	VMOVUPS      4224(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (CX)(R8*1), Z4, Z4
+	VSUBPS       (CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VMULPS       2112(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VSUBPS       64(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VMULPS       2176(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VSUBPS       128(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VMULPS       2240(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VSUBPS       192(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VMULPS       2304(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each20
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -880,26 +860,22 @@ each20:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none21:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop13
 	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
@@ -998,18 +974,14 @@ each22:
 	VMOVUPS      Z3, 6848(AX)
 	VMOVUPS      Z3, 7040(AX)
 	VMOVUPS      Z3, 7104(AX)
-	VBROADCASTSS 4(DX), Z4
-	VDIVPS       Z2, Z4, Z4
-	VMOVUPS      6528(AX), Z5
-	VMULPS       Z2, Z4, Z6
-	VSUBPS       Z3, Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VBROADCASTSS constants<>+4(SB), Z4
-	VCMPPS       $0x1e, Z4, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z4
-	VCMPPS       $0x1e, Z4, Z5, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z4
-	VCMPPS       $0x11, Z4, Z6, K1, K1
+	VSUBPS       6528(AX), Z3, Z4
+	VBROADCASTSS constants<>+24(SB), Z5
+	VMULPS       Z5, Z2, Z5
+	VBROADCASTSS constants<>+28(SB), Z6
+	VCMPPS       $0x1e, Z6, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z6
+	VCMPPS       $0x11, Z6, Z2, K1, K1
+	VCMPPS       $0x11, Z5, Z4, K1, K1
 	VMOVUPS      6720(AX), Z4
 	VBROADCASTSS constants<>+20(SB), Z5
 	VBLENDMPS    Z4, Z5, K1, Z4
@@ -1034,18 +1006,14 @@ each22:
 	VMOVUPS      Z7, 6848(CX)
 	VMOVUPS      Z7, 7040(CX)
 	VMOVUPS      Z7, 7104(CX)
-	VBROADCASTSS 4(DX), Z8
-	VDIVPS       Z6, Z8, Z8
-	VMOVUPS      6528(CX), Z9
-	VMULPS       Z6, Z8, Z10
-	VSUBPS       Z7, Z9, Z9
-	VMULPS       Z8, Z9, Z9
-	VBROADCASTSS constants<>+4(SB), Z8
-	VCMPPS       $0x1e, Z8, Z6, K1
-	VBROADCASTSS constants<>+24(SB), Z8
-	VCMPPS       $0x1e, Z8, Z9, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z8
-	VCMPPS       $0x11, Z8, Z10, K1, K1
+	VSUBPS       6528(CX), Z7, Z8
+	VBROADCASTSS constants<>+24(SB), Z9
+	VMULPS       Z9, Z6, Z9
+	VBROADCASTSS constants<>+28(SB), Z10
+	VCMPPS       $0x1e, Z10, Z6, K1
+	VBROADCASTSS constants<>+32(SB), Z10
+	VCMPPS       $0x11, Z10, Z6, K1, K1
+	VCMPPS       $0x11, Z9, Z8, K1, K1
 	VMOVUPS      6720(CX), Z8
 	VBROADCASTSS constants<>+20(SB), Z9
 	VBLENDMPS    Z8, Z9, K1, Z8
@@ -1084,11 +1052,11 @@ each23:
 	JNE         each23
 	VMOVUPS     Z5, 6912(AX)
 	VMOVUPS     Z9, 6912(CX)
-	LEAQ        8(DX), SI
-	MOVQ        within+16(FP), DI
+	LEAQ        4(DX), DX
+	MOVQ        within+16(FP), SI
 
 loop24:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -1096,59 +1064,59 @@ loop24:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each25:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each25
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -1179,7 +1147,7 @@ none26:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -1187,59 +1155,59 @@ none26:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each27:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each27
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -1274,39 +1242,39 @@ none28:
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each29:
-	VMOVUPS      4224(AX)(R8*1), Z5
+	VMOVUPS      4224(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       (AX)(R8*1), Z5, Z5
+	VSUBPS       (AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2112(AX)(R8*1), Z5, Z5
+	VMULPS       2112(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4288(AX)(R8*1), Z5
+	VMOVUPS      4288(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       64(AX)(R8*1), Z5, Z5
+	VSUBPS       64(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2176(AX)(R8*1), Z5, Z5
+	VMULPS       2176(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4352(AX)(R8*1), Z5
+	VMOVUPS      4352(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       128(AX)(R8*1), Z5, Z5
+	VSUBPS       128(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2240(AX)(R8*1), Z5, Z5
+	VMULPS       2240(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4416(AX)(R8*1), Z5
+	VMOVUPS      4416(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       192(AX)(R8*1), Z5, Z5
+	VSUBPS       192(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2304(AX)(R8*1), Z5, Z5
+	VMULPS       2304(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each29
 	VMOVUPS      6912(AX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
@@ -1336,18 +1304,14 @@ each29:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -1358,39 +1322,39 @@ none30:
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each31:
-	VMOVUPS      4224(CX)(R8*1), Z5
+	VMOVUPS      4224(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       (CX)(R8*1), Z5, Z5
+	VSUBPS       (CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2112(CX)(R8*1), Z5, Z5
+	VMULPS       2112(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4288(CX)(R8*1), Z5
+	VMOVUPS      4288(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       64(CX)(R8*1), Z5, Z5
+	VSUBPS       64(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2176(CX)(R8*1), Z5, Z5
+	VMULPS       2176(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4352(CX)(R8*1), Z5
+	VMOVUPS      4352(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       128(CX)(R8*1), Z5, Z5
+	VSUBPS       128(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2240(CX)(R8*1), Z5, Z5
+	VMULPS       2240(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4416(CX)(R8*1), Z5
+	VMOVUPS      4416(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       192(CX)(R8*1), Z5, Z5
+	VSUBPS       192(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2304(CX)(R8*1), Z5, Z5
+	VMULPS       2304(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each31
 	VMOVUPS      6912(CX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
@@ -1420,31 +1384,27 @@ each31:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none32:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop24
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop33:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -1452,63 +1412,63 @@ loop33:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each34:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each34
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -1539,7 +1499,7 @@ none35:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -1547,63 +1507,63 @@ none35:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each36:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each36
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -1638,39 +1598,39 @@ none37:
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each38:
-	VMOVUPS      4224(AX)(R8*1), Z5
+	VMOVUPS      4224(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       (AX)(R8*1), Z5, Z5
+	VSUBPS       (AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2112(AX)(R8*1), Z5, Z5
+	VMULPS       2112(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4288(AX)(R8*1), Z5
+	VMOVUPS      4288(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       64(AX)(R8*1), Z5, Z5
+	VSUBPS       64(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2176(AX)(R8*1), Z5, Z5
+	VMULPS       2176(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4352(AX)(R8*1), Z5
+	VMOVUPS      4352(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       128(AX)(R8*1), Z5, Z5
+	VSUBPS       128(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2240(AX)(R8*1), Z5, Z5
+	VMULPS       2240(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4416(AX)(R8*1), Z5
+	VMOVUPS      4416(AX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       192(AX)(R8*1), Z5, Z5
+	VSUBPS       192(AX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2304(AX)(R8*1), Z5, Z5
+	VMULPS       2304(AX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each38
 	VMOVUPS      6912(AX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
@@ -1700,18 +1660,14 @@ each38:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -1722,39 +1678,39 @@ none39:
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each40:
-	VMOVUPS      4224(CX)(R8*1), Z5
+	VMOVUPS      4224(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       (CX)(R8*1), Z5, Z5
+	VSUBPS       (CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2112(CX)(R8*1), Z5, Z5
+	VMULPS       2112(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4288(CX)(R8*1), Z5
+	VMOVUPS      4288(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       64(CX)(R8*1), Z5, Z5
+	VSUBPS       64(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2176(CX)(R8*1), Z5, Z5
+	VMULPS       2176(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4352(CX)(R8*1), Z5
+	VMOVUPS      4352(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       128(CX)(R8*1), Z5, Z5
+	VSUBPS       128(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2240(CX)(R8*1), Z5, Z5
+	VMULPS       2240(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	VMOVUPS      4416(CX)(R8*1), Z5
+	VMOVUPS      4416(CX)(DI*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
-	VSUBPS       192(CX)(R8*1), Z5, Z5
+	VSUBPS       192(CX)(DI*1), Z5, Z5
 	VANDPS       Z3, Z5, Z5
-	VMULPS       2304(CX)(R8*1), Z5, Z5
+	VMULPS       2304(CX)(DI*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each40
 	VMOVUPS      6912(CX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
@@ -1784,26 +1740,22 @@ each40:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none41:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop33
 	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
@@ -1910,18 +1862,14 @@ each42:
 	VMOVUPS      Z4, 6848(AX)
 	VMOVUPS      Z4, 7040(AX)
 	VMOVUPS      Z4, 7104(AX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z1, Z2, Z2
-	VMOVUPS      6528(AX), Z5
-	VMULPS       Z1, Z2, Z6
-	VSUBPS       Z4, Z5, Z5
-	VMULPS       Z2, Z5, Z5
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z1, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z5, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z6, K1, K1
+	VSUBPS       6528(AX), Z4, Z2
+	VBROADCASTSS constants<>+24(SB), Z5
+	VMULPS       Z5, Z1, Z5
+	VBROADCASTSS constants<>+28(SB), Z6
+	VCMPPS       $0x1e, Z6, Z1, K1
+	VBROADCASTSS constants<>+32(SB), Z6
+	VCMPPS       $0x11, Z6, Z1, K1, K1
+	VCMPPS       $0x11, Z5, Z2, K1, K1
 	VMOVUPS      6720(AX), Z2
 	VBROADCASTSS constants<>+20(SB), Z5
 	VBLENDMPS    Z2, Z5, K1, Z2
@@ -1946,18 +1894,14 @@ each42:
 	VMOVUPS      Z7, 6848(CX)
 	VMOVUPS      Z7, 7040(CX)
 	VMOVUPS      Z7, 7104(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z6, Z3, Z3
-	VMOVUPS      6528(CX), Z8
-	VMULPS       Z6, Z3, Z9
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z6, K1
-	VBROADCASTSS constants<>+24(SB), Z3
-	VCMPPS       $0x1e, Z3, Z8, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z3
-	VCMPPS       $0x11, Z3, Z9, K1, K1
+	VSUBPS       6528(CX), Z7, Z3
+	VBROADCASTSS constants<>+24(SB), Z8
+	VMULPS       Z8, Z6, Z8
+	VBROADCASTSS constants<>+28(SB), Z9
+	VCMPPS       $0x1e, Z9, Z6, K1
+	VBROADCASTSS constants<>+32(SB), Z9
+	VCMPPS       $0x11, Z9, Z6, K1, K1
+	VCMPPS       $0x11, Z8, Z3, K1, K1
 	VMOVUPS      6720(CX), Z3
 	VBROADCASTSS constants<>+20(SB), Z8
 	VBLENDMPS    Z3, Z8, K1, Z3
@@ -1996,11 +1940,11 @@ each43:
 	JNE         each43
 	VMOVUPS     Z5, 6912(AX)
 	VMOVUPS     Z8, 6912(CX)
-	LEAQ        8(DX), SI
-	MOVQ        within+16(FP), DI
+	LEAQ        4(DX), DX
+	MOVQ        within+16(FP), SI
 
 loop44:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -2008,59 +1952,59 @@ loop44:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each45:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each45
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -2091,7 +2035,7 @@ none46:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -2099,59 +2043,59 @@ none46:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each47:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each47
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -2185,39 +2129,39 @@ none48:
 	VMOVUPS      7232(AX), Z1
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each49:
-	VMOVUPS      4224(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (AX)(R8*1), Z4, Z4
+	VSUBPS       (AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VMULPS       2112(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VSUBPS       64(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VMULPS       2176(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VSUBPS       128(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VMULPS       2240(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VSUBPS       192(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VMULPS       2304(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each49
 	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -2247,18 +2191,14 @@ each49:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -2268,39 +2208,39 @@ none50:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each51:
-	VMOVUPS      4224(CX)(R8*1), Z4
+	VMOVUPS      4224(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (CX)(R8*1), Z4, Z4
+	VSUBPS       (CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VMULPS       2112(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VSUBPS       64(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VMULPS       2176(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VSUBPS       128(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VMULPS       2240(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VSUBPS       192(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VMULPS       2304(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each51
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -2330,31 +2270,27 @@ each51:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none52:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop44
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop53:
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -2362,63 +2298,63 @@ loop53:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each54:
-	VMOVUPS      (AX)(R8*1), Z7
+	VMOVUPS      (AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(AX)(R8*1)
-	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(AX)(DI*1)
+	VMULPS       2112(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(AX)(R8*1), Z7
+	VMOVUPS      64(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(AX)(R8*1)
-	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(AX)(DI*1)
+	VMULPS       2176(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(AX)(R8*1), Z7
+	VMOVUPS      128(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(AX)(R8*1)
-	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(AX)(DI*1)
+	VMULPS       2240(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(AX)(R8*1), Z7
+	VMOVUPS      192(AX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(AX)(R8*1)
-	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(AX)(DI*1)
+	VMULPS       2304(AX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each54
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -2449,7 +2385,7 @@ none55:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (DX), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -2457,63 +2393,63 @@ none55:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
 	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each56:
-	VMOVUPS      (CX)(R8*1), Z7
+	VMOVUPS      (CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4224(CX)(R8*1)
-	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4224(CX)(DI*1)
+	VMULPS       2112(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      64(CX)(R8*1), Z7
+	VMOVUPS      64(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4288(CX)(R8*1)
-	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4288(CX)(DI*1)
+	VMULPS       2176(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      128(CX)(R8*1), Z7
+	VMOVUPS      128(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4352(CX)(R8*1)
-	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4352(CX)(DI*1)
+	VMULPS       2240(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	VMOVUPS      192(CX)(R8*1), Z7
+	VMOVUPS      192(CX)(DI*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
 	VPMINSD      Z0, Z8, Z8
-	VMOVUPS      Z8, 4416(CX)(R8*1)
-	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VMOVUPS      Z8, 4416(CX)(DI*1)
+	VMULPS       2304(CX)(DI*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
 	VMULPS       Z9, Z8, Z8
 	VADDPS       Z8, Z5, Z5
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each56
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -2547,39 +2483,39 @@ none57:
 	VMOVUPS      7232(AX), Z1
 	VMOVUPS      7296(AX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each58:
-	VMOVUPS      4224(AX)(R8*1), Z4
+	VMOVUPS      4224(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (AX)(R8*1), Z4, Z4
+	VSUBPS       (AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VMULPS       2112(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(AX)(R8*1), Z4
+	VMOVUPS      4288(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VSUBPS       64(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VMULPS       2176(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(AX)(R8*1), Z4
+	VMOVUPS      4352(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VSUBPS       128(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VMULPS       2240(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(AX)(R8*1), Z4
+	VMOVUPS      4416(AX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VSUBPS       192(AX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VMULPS       2304(AX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each58
 	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -2609,18 +2545,14 @@ each58:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(AX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(AX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
@@ -2630,39 +2562,39 @@ none59:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each60:
-	VMOVUPS      4224(CX)(R8*1), Z4
+	VMOVUPS      4224(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       (CX)(R8*1), Z4, Z4
+	VSUBPS       (CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VMULPS       2112(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(CX)(R8*1), Z4
+	VMOVUPS      4288(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VSUBPS       64(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VMULPS       2176(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(CX)(R8*1), Z4
+	VMOVUPS      4352(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VSUBPS       128(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VMULPS       2240(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(CX)(R8*1), Z4
+	VMOVUPS      4416(CX)(DI*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VSUBPS       192(CX)(DI*1), Z4, Z4
 	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VMULPS       2304(CX)(DI*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+256, R8
-	CMPQ         R8, BX
+	ADDQ         $+256, DI
+	CMPQ         DI, BX
 	JNE          each60
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
@@ -2692,26 +2624,22 @@ each60:
 	VSUBPS       Z1, Z3, Z3
 	VBLENDMPS    Z3, Z2, K1, Z2
 	VMOVUPS      Z2, 6784(CX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z1
-	VCMPPS       $0x1e, Z1, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z1
-	VCMPPS       $0x1e, Z1, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VSUBPS       6528(CX), Z1, Z1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VMULPS       Z3, Z2, Z3
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+32(SB), Z4
+	VCMPPS       $0x11, Z4, Z2, K1, K1
+	VCMPPS       $0x11, Z3, Z1, K1, K1
 	VMOVUPS      6720(CX), Z1
 	VBROADCASTSS constants<>+20(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
 none61:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop53
 	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
@@ -2773,9 +2701,9 @@ loop62:
 
 loop63:
 	VMULPS       (AX)(BX*1), Z2, Z1
-	VBROADCASTSS constants<>+32(SB), Z3
-	VADDPS       Z3, Z1, Z1
 	VBROADCASTSS constants<>+36(SB), Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS constants<>+40(SB), Z3
 	VPANDD       Z3, Z1, Z1
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
@@ -2802,9 +2730,9 @@ loop64:
 
 loop65:
 	VMULPS       (CX)(AX*1), Z2, Z0
-	VBROADCASTSS constants<>+32(SB), Z1
-	VADDPS       Z1, Z0, Z0
 	VBROADCASTSS constants<>+36(SB), Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS constants<>+40(SB), Z1
 	VPANDD       Z1, Z0, Z0
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
@@ -2842,9 +2770,9 @@ loop66:
 loop67:
 	VMOVUPS      (AX)(BX*1), Z7
 	VMULPS       Z7, Z3, Z8
-	VBROADCASTSS constants<>+32(SB), Z9
-	VADDPS       Z9, Z8, Z8
 	VBROADCASTSS constants<>+36(SB), Z9
+	VADDPS       Z9, Z8, Z8
+	VBROADCASTSS constants<>+40(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VCVTDQ2PS    Z8, Z8
 	VMULPS       Z5, Z8, Z8
@@ -2857,7 +2785,7 @@ loop67:
 	JNZ          loop67
 	VMOVAPS      Z6, Z3
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+40(SB), Z5
+	VBROADCASTSS constants<>+44(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2868,11 +2796,11 @@ loop67:
 loop68:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -2888,7 +2816,7 @@ loop68:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+52(SB), Z5
+	VBROADCASTSS constants<>+56(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2899,11 +2827,11 @@ loop68:
 loop69:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -2919,7 +2847,7 @@ loop69:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+56(SB), Z5
+	VBROADCASTSS constants<>+60(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2930,11 +2858,11 @@ loop69:
 loop70:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -2950,7 +2878,7 @@ loop70:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+60(SB), Z5
+	VBROADCASTSS constants<>+64(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2961,11 +2889,11 @@ loop70:
 loop71:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -2981,7 +2909,7 @@ loop71:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+64(SB), Z5
+	VBROADCASTSS constants<>+68(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -2992,11 +2920,11 @@ loop71:
 loop72:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -3012,7 +2940,7 @@ loop72:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+68(SB), Z5
+	VBROADCASTSS constants<>+72(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -3023,11 +2951,11 @@ loop72:
 loop73:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -3043,7 +2971,7 @@ loop73:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+72(SB), Z5
+	VBROADCASTSS constants<>+76(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -3054,11 +2982,11 @@ loop73:
 loop74:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -3074,7 +3002,7 @@ loop74:
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+76(SB), Z5
+	VBROADCASTSS constants<>+80(SB), Z5
 	VADDPS       Z5, Z0, Z5
 	VDIVPS       Z2, Z5, Z5
 	VBROADCASTSS constants<>+16(SB), Z6
@@ -3085,11 +3013,11 @@ loop74:
 loop75:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z9
@@ -3113,15 +3041,15 @@ loop76:
 	VMOVUPS      (AX)(BX*1), Z6
 	VMOVUPS      1024(AX)(BX*1), Z7
 	VMULPS       Z6, Z4, Z8
-	VBROADCASTSS constants<>+32(SB), Z9
+	VBROADCASTSS constants<>+36(SB), Z9
 	VADDPS       Z9, Z8, Z8
-	VBROADCASTSS constants<>+44(SB), Z9
-	VPANDD       Z9, Z8, Z8
 	VBROADCASTSS constants<>+48(SB), Z9
+	VPANDD       Z9, Z8, Z8
+	VBROADCASTSS constants<>+52(SB), Z9
 	VPSUBD       Z9, Z8, Z8
 	VPMINSD      Z1, Z8, Z8
 	VCVTDQ2PS    Z8, Z9
-	VBROADCASTSS constants<>+36(SB), Z10
+	VBROADCASTSS constants<>+40(SB), Z10
 	VPANDD       Z10, Z8, Z8
 	VMOVUPS      Z8, 2048(AX)(BX*1)
 	VMULPS       Z7, Z6, Z6
@@ -3155,9 +3083,9 @@ loop77:
 loop78:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z4, Z10
-	VBROADCASTSS constants<>+32(SB), Z11
-	VADDPS       Z11, Z10, Z10
 	VBROADCASTSS constants<>+36(SB), Z11
+	VADDPS       Z11, Z10, Z10
+	VBROADCASTSS constants<>+40(SB), Z11
 	VPANDD       Z11, Z10, Z10
 	VCVTDQ2PS    Z10, Z10
 	VMULPS       Z7, Z10, Z10
@@ -3170,7 +3098,7 @@ loop78:
 	JNZ          loop78
 	VMOVAPS      Z8, Z4
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+40(SB), Z7
+	VBROADCASTSS constants<>+44(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3181,11 +3109,11 @@ loop78:
 loop79:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3201,7 +3129,7 @@ loop79:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+52(SB), Z7
+	VBROADCASTSS constants<>+56(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3212,11 +3140,11 @@ loop79:
 loop80:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3232,7 +3160,7 @@ loop80:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+56(SB), Z7
+	VBROADCASTSS constants<>+60(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3243,11 +3171,11 @@ loop80:
 loop81:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3263,7 +3191,7 @@ loop81:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+60(SB), Z7
+	VBROADCASTSS constants<>+64(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3274,11 +3202,11 @@ loop81:
 loop82:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3294,7 +3222,7 @@ loop82:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+64(SB), Z7
+	VBROADCASTSS constants<>+68(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3305,11 +3233,11 @@ loop82:
 loop83:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3325,7 +3253,7 @@ loop83:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+68(SB), Z7
+	VBROADCASTSS constants<>+72(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3336,11 +3264,11 @@ loop83:
 loop84:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3356,7 +3284,7 @@ loop84:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z9
-	VBROADCASTSS constants<>+72(SB), Z7
+	VBROADCASTSS constants<>+76(SB), Z7
 	VADDPS       Z7, Z0, Z7
 	VDIVPS       Z2, Z7, Z7
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3367,11 +3295,11 @@ loop84:
 loop85:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z11, Z11
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z11, Z11
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMINSD      Z1, Z11, Z11
 	VCVTDQ2PS    Z11, Z11
@@ -3387,7 +3315,7 @@ loop85:
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
 	VBROADCASTSS constants<>+4(SB), Z7
-	VBROADCASTSS constants<>+76(SB), Z8
+	VBROADCASTSS constants<>+80(SB), Z8
 	VADDPS       Z8, Z0, Z0
 	VDIVPS       Z2, Z0, Z0
 	VBROADCASTSS constants<>+16(SB), Z8
@@ -3398,11 +3326,11 @@ loop85:
 loop86:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z0, Z10
-	VBROADCASTSS constants<>+32(SB), Z11
+	VBROADCASTSS constants<>+36(SB), Z11
 	VADDPS       Z11, Z10, Z10
-	VBROADCASTSS constants<>+44(SB), Z11
-	VPANDD       Z11, Z10, Z10
 	VBROADCASTSS constants<>+48(SB), Z11
+	VPANDD       Z11, Z10, Z10
+	VBROADCASTSS constants<>+52(SB), Z11
 	VPSUBD       Z11, Z10, Z10
 	VPMINSD      Z1, Z10, Z10
 	VCVTDQ2PS    Z10, Z10
@@ -3426,15 +3354,15 @@ loop87:
 	VMOVUPS      (CX)(BX*1), Z7
 	VMOVUPS      1024(CX)(BX*1), Z8
 	VMULPS       Z7, Z6, Z9
-	VBROADCASTSS constants<>+32(SB), Z10
+	VBROADCASTSS constants<>+36(SB), Z10
 	VADDPS       Z10, Z9, Z9
-	VBROADCASTSS constants<>+44(SB), Z10
-	VPANDD       Z10, Z9, Z9
 	VBROADCASTSS constants<>+48(SB), Z10
+	VPANDD       Z10, Z9, Z9
+	VBROADCASTSS constants<>+52(SB), Z10
 	VPSUBD       Z10, Z9, Z9
 	VPMINSD      Z1, Z9, Z9
 	VCVTDQ2PS    Z9, Z10
-	VBROADCASTSS constants<>+36(SB), Z11
+	VBROADCASTSS constants<>+40(SB), Z11
 	VPANDD       Z11, Z9, Z9
 	VMOVUPS      Z9, 2048(CX)(BX*1)
 	VMULPS       Z8, Z7, Z7
@@ -3471,11 +3399,11 @@ loop90:
 	VCMPPS       $0x1e, Z12, Z11, K1, K1
 	VMULPS       Z11, Z2, Z2
 	VDIVPS       Z10, Z2, Z2
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z2, Z2
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z2, Z2
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z2, Z2
 	VPMINSD      Z1, Z2, Z2
 	VCVTDQ2PS    Z2, Z12
@@ -3492,7 +3420,7 @@ loop90:
 	VCMPPS       $0x1e, Z8, Z6, K1, K1
 	VBLENDMPS    Z10, Z3, K1, Z3
 	VBLENDMPS    Z11, Z5, K1, Z5
-	VBROADCASTSS constants<>+36(SB), Z6
+	VBROADCASTSS constants<>+40(SB), Z6
 	VPANDD       Z6, Z2, Z2
 	VBLENDMPS    Z2, Z7, K1, Z7
 	VMOVUPS      Z7, 2048(AX)(SI*1)
@@ -3514,11 +3442,11 @@ loop90:
 	VCMPPS       $0x1e, Z12, Z11, K1, K1
 	VMULPS       Z11, Z2, Z2
 	VDIVPS       Z10, Z2, Z2
-	VBROADCASTSS constants<>+32(SB), Z12
+	VBROADCASTSS constants<>+36(SB), Z12
 	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS constants<>+44(SB), Z12
-	VPANDD       Z12, Z2, Z2
 	VBROADCASTSS constants<>+48(SB), Z12
+	VPANDD       Z12, Z2, Z2
+	VBROADCASTSS constants<>+52(SB), Z12
 	VPSUBD       Z12, Z2, Z2
 	VPMINSD      Z1, Z2, Z2
 	VCVTDQ2PS    Z2, Z12
@@ -3535,7 +3463,7 @@ loop90:
 	VCMPPS       $0x1e, Z8, Z6, K1, K1
 	VBLENDMPS    Z10, Z0, K1, Z0
 	VBLENDMPS    Z11, Z4, K1, Z4
-	VBROADCASTSS constants<>+36(SB), Z6
+	VBROADCASTSS constants<>+40(SB), Z6
 	VPANDD       Z6, Z2, Z2
 	VBLENDMPS    Z2, Z7, K1, Z7
 	VMOVUPS      Z7, 2048(CX)(SI*1)
@@ -3556,7 +3484,7 @@ done88:
 	VBROADCASTSS constants<>+4(SB), Z2
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      3072(AX), Z2
-	VBROADCASTSS constants<>+80(SB), Z3
+	VBROADCASTSS constants<>+84(SB), Z3
 	VCMPPS       $0x11, Z3, Z2, K1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VBLENDMPS    Z2, Z1, K1, Z1
@@ -3578,7 +3506,7 @@ loop91:
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z0, Z1, K1, Z0
 	VMOVUPS      3072(CX), Z1
-	VBROADCASTSS constants<>+80(SB), Z2
+	VBROADCASTSS constants<>+84(SB), Z2
 	VCMPPS       $0x11, Z2, Z1, K1
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
@@ -3602,10 +3530,10 @@ TEXT ·nibblesAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x+8(FP), AX
 	MOVQ         scales+16(FP), CX
 	MOVQ         mins+24(FP), DX
-	VBROADCASTSS constants<>+32(SB), Z0
-	VBROADCASTSS constants<>+44(SB), Z1
-	VBROADCASTSS constants<>+48(SB), Z2
-	VBROADCASTSS constants<>+84(SB), Z3
+	VBROADCASTSS constants<>+36(SB), Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VBROADCASTSS constants<>+52(SB), Z2
+	VBROADCASTSS constants<>+88(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
 	VBROADCASTSS (CX), Z5
@@ -3776,10 +3704,10 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x+8(FP), AX
 	MOVQ         scales+16(FP), CX
 	MOVQ         mins+24(FP), DX
-	VBROADCASTSS constants<>+32(SB), Z0
-	VBROADCASTSS constants<>+44(SB), Z1
-	VBROADCASTSS constants<>+48(SB), Z2
-	VBROADCASTSS constants<>+88(SB), Z3
+	VBROADCASTSS constants<>+36(SB), Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VBROADCASTSS constants<>+52(SB), Z2
+	VBROADCASTSS constants<>+92(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
@@ -3800,18 +3728,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VPSRLD       $0x04, Z6, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x00, Z8, Z8
 	VPORD        Z8, Z4, Z4
 	VPSRLD       $0x04, Z7, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x01, Z8, Z8
 	VPORD        Z8, Z4, Z4
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z6, Z6
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z7, Z7
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
@@ -3832,18 +3760,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z8, Z8
 	VPMINSD      Z3, Z8, Z8
 	VPSRLD       $0x04, Z7, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x00, Z9, Z9
 	VPORD        Z9, Z5, Z5
 	VPSRLD       $0x04, Z8, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x01, Z9, Z9
 	VPORD        Z9, Z5, Z5
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z7, Z7
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x04, Z8, Z8
 	VPORD        Z8, Z7, Z7
@@ -3868,18 +3796,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VPSRLD       $0x04, Z6, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x02, Z8, Z8
 	VPORD        Z8, Z4, Z4
 	VPSRLD       $0x04, Z7, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x03, Z8, Z8
 	VPORD        Z8, Z4, Z4
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z6, Z6
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z7, Z7
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
@@ -3900,18 +3828,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z8, Z8
 	VPMINSD      Z3, Z8, Z8
 	VPSRLD       $0x04, Z7, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x02, Z9, Z9
 	VPORD        Z9, Z5, Z5
 	VPSRLD       $0x04, Z8, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x03, Z9, Z9
 	VPORD        Z9, Z5, Z5
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z7, Z7
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x04, Z8, Z8
 	VPORD        Z8, Z7, Z7
@@ -3936,18 +3864,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VPSRLD       $0x04, Z6, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x04, Z8, Z8
 	VPORD        Z8, Z4, Z4
 	VPSRLD       $0x04, Z7, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x05, Z8, Z8
 	VPORD        Z8, Z4, Z4
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z6, Z6
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z7, Z7
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
@@ -3968,18 +3896,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z8, Z8
 	VPMINSD      Z3, Z8, Z8
 	VPSRLD       $0x04, Z7, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x04, Z9, Z9
 	VPORD        Z9, Z5, Z5
 	VPSRLD       $0x04, Z8, Z9
-	VBROADCASTSS constants<>+92(SB), Z10
+	VBROADCASTSS constants<>+96(SB), Z10
 	VPANDD       Z10, Z9, Z9
 	VPSLLD       $0x05, Z9, Z9
 	VPORD        Z9, Z5, Z5
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z7, Z7
-	VBROADCASTSS constants<>+96(SB), Z9
+	VBROADCASTSS constants<>+100(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x04, Z8, Z8
 	VPORD        Z8, Z7, Z7
@@ -4004,18 +3932,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z7, Z7
 	VPMINSD      Z3, Z7, Z7
 	VPSRLD       $0x04, Z6, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x06, Z8, Z8
 	VPORD        Z8, Z4, Z4
 	VPSRLD       $0x04, Z7, Z8
-	VBROADCASTSS constants<>+92(SB), Z9
+	VBROADCASTSS constants<>+96(SB), Z9
 	VPANDD       Z9, Z8, Z8
 	VPSLLD       $0x07, Z8, Z8
 	VPORD        Z8, Z4, Z4
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z6, Z6
-	VBROADCASTSS constants<>+96(SB), Z8
+	VBROADCASTSS constants<>+100(SB), Z8
 	VPANDD       Z8, Z7, Z7
 	VPSLLD       $0x04, Z7, Z7
 	VPORD        Z7, Z6, Z6
@@ -4036,18 +3964,18 @@ TEXT ·fifthsNibblesAVX512(SB), NOSPLIT, $0-32
 	VPMAXSD      Z2, Z8, Z8
 	VPMINSD      Z3, Z8, Z8
 	VPSRLD       $0x04, Z7, Z0
-	VBROADCASTSS constants<>+92(SB), Z1
+	VBROADCASTSS constants<>+96(SB), Z1
 	VPANDD       Z1, Z0, Z0
 	VPSLLD       $0x06, Z0, Z0
 	VPORD        Z0, Z5, Z5
 	VPSRLD       $0x04, Z8, Z0
-	VBROADCASTSS constants<>+92(SB), Z1
+	VBROADCASTSS constants<>+96(SB), Z1
 	VPANDD       Z1, Z0, Z0
 	VPSLLD       $0x07, Z0, Z0
 	VPORD        Z0, Z5, Z5
-	VBROADCASTSS constants<>+96(SB), Z0
+	VBROADCASTSS constants<>+100(SB), Z0
 	VPANDD       Z0, Z7, Z7
-	VBROADCASTSS constants<>+96(SB), Z0
+	VBROADCASTSS constants<>+100(SB), Z0
 	VPANDD       Z0, Z8, Z8
 	VPSLLD       $0x04, Z8, Z8
 	VPORD        Z8, Z7, Z7
@@ -4068,10 +3996,10 @@ TEXT ·pairsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x+8(FP), AX
 	MOVQ         scales+16(FP), CX
 	MOVQ         mins+24(FP), DX
-	VBROADCASTSS constants<>+32(SB), Z0
-	VBROADCASTSS constants<>+44(SB), Z1
-	VBROADCASTSS constants<>+48(SB), Z2
-	VBROADCASTSS constants<>+100(SB), Z3
+	VBROADCASTSS constants<>+36(SB), Z0
+	VBROADCASTSS constants<>+48(SB), Z1
+	VBROADCASTSS constants<>+52(SB), Z2
+	VBROADCASTSS constants<>+104(SB), Z3
 	MOVQ         qs+0(FP), BX
 	VBROADCASTSS (DX), Z4
 	VBROADCASTSS (CX), Z5
@@ -4259,7 +4187,7 @@ loop93:
 	VANDPS       Z0, Z2, Z2
 	VBROADCASTSS constants<>+16(SB), Z0
 	VDIVPS       Z2, Z0, Z0
-	VBROADCASTSS constants<>+104(SB), Z3
+	VBROADCASTSS constants<>+108(SB), Z3
 	VCMPPS       $0x11, Z3, Z0, K1
 	VCMPPS       $0x11, Z3, Z2, K1, K1
 	VBROADCASTSS constants<>+4(SB), Z3
@@ -4296,20 +4224,20 @@ loop94:
 	VMOVUPS      (DX), Z2
 	VSUBPS       Z0, Z2, Z0
 	VMULPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+108(SB), Z1
+	VBROADCASTSS constants<>+112(SB), Z1
 	VADDPS       Z1, Z0, Z0
 	VCVTTPS2DQ   Z0, Z0
-	VBROADCASTSS constants<>+96(SB), Z1
+	VBROADCASTSS constants<>+100(SB), Z1
 	VPMINSD      Z1, Z0, Z0
 	VBROADCASTSS (SI), Z1
 	VBROADCASTSS (BX), Z2
 	VMOVUPS      64(DX), Z3
 	VSUBPS       Z1, Z3, Z1
 	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+108(SB), Z2
+	VBROADCASTSS constants<>+112(SB), Z2
 	VADDPS       Z2, Z1, Z1
 	VCVTTPS2DQ   Z1, Z1
-	VBROADCASTSS constants<>+96(SB), Z2
+	VBROADCASTSS constants<>+100(SB), Z2
 	VPMINSD      Z2, Z1, Z1
 	VPSLLD       $0x04, Z1, Z1
 	VPORD        Z1, Z0, Z0
@@ -4351,20 +4279,20 @@ loop95:
 	VMOVUPS      (DX), Z2
 	VSUBPS       Z0, Z2, Z0
 	VMULPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+108(SB), Z1
+	VBROADCASTSS constants<>+112(SB), Z1
 	VADDPS       Z1, Z0, Z0
 	VCVTTPS2DQ   Z0, Z0
-	VBROADCASTSS constants<>+112(SB), Z1
+	VBROADCASTSS constants<>+116(SB), Z1
 	VPMINSD      Z1, Z0, Z0
 	VBROADCASTSS (SI), Z1
 	VBROADCASTSS (BX), Z2
 	VMOVUPS      64(DX), Z3
 	VSUBPS       Z1, Z3, Z1
 	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+108(SB), Z2
+	VBROADCASTSS constants<>+112(SB), Z2
 	VADDPS       Z2, Z1, Z1
 	VCVTTPS2DQ   Z1, Z1
-	VBROADCASTSS constants<>+112(SB), Z2
+	VBROADCASTSS constants<>+116(SB), Z2
 	VPMINSD      Z2, Z1, Z1
 	VPSLLD       $0x1b, Z0, Z2
 	VPMOVD2M     Z2, K1
@@ -4374,9 +4302,9 @@ loop95:
 	VPMOVD2M     Z2, K1
 	KMOVW        K1, R9
 	MOVW         R9, 6(AX)
-	VBROADCASTSS constants<>+96(SB), Z2
+	VBROADCASTSS constants<>+100(SB), Z2
 	VPANDD       Z2, Z0, Z0
-	VBROADCASTSS constants<>+96(SB), Z2
+	VBROADCASTSS constants<>+100(SB), Z2
 	VPANDD       Z2, Z1, Z1
 	VPSLLD       $0x04, Z1, Z1
 	VPORD        Z1, Z0, Z0
@@ -4418,26 +4346,26 @@ loop96:
 	VMOVUPS      (DX), Z2
 	VSUBPS       Z0, Z2, Z0
 	VMULPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+32(SB), Z1
+	VBROADCASTSS constants<>+36(SB), Z1
 	VADDPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+44(SB), Z1
-	VPANDD       Z1, Z0, Z0
 	VBROADCASTSS constants<>+48(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+52(SB), Z1
 	VPMAXSD      Z1, Z0, Z0
-	VBROADCASTSS constants<>+84(SB), Z1
+	VBROADCASTSS constants<>+88(SB), Z1
 	VPMINSD      Z1, Z0, Z0
 	VBROADCASTSS (SI), Z1
 	VBROADCASTSS (BX), Z2
 	VMOVUPS      64(DX), Z3
 	VSUBPS       Z1, Z3, Z1
 	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+32(SB), Z2
+	VBROADCASTSS constants<>+36(SB), Z2
 	VADDPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+44(SB), Z2
-	VPANDD       Z2, Z1, Z1
 	VBROADCASTSS constants<>+48(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+52(SB), Z2
 	VPMAXSD      Z2, Z1, Z1
-	VBROADCASTSS constants<>+84(SB), Z2
+	VBROADCASTSS constants<>+88(SB), Z2
 	VPMINSD      Z2, Z1, Z1
 	VPSLLD       $0x04, Z1, Z1
 	VPORD        Z1, Z0, Z0
@@ -4479,26 +4407,26 @@ loop97:
 	VMOVUPS      (DX), Z2
 	VSUBPS       Z0, Z2, Z0
 	VMULPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+32(SB), Z1
+	VBROADCASTSS constants<>+36(SB), Z1
 	VADDPS       Z1, Z0, Z0
-	VBROADCASTSS constants<>+44(SB), Z1
-	VPANDD       Z1, Z0, Z0
 	VBROADCASTSS constants<>+48(SB), Z1
+	VPANDD       Z1, Z0, Z0
+	VBROADCASTSS constants<>+52(SB), Z1
 	VPMAXSD      Z1, Z0, Z0
-	VBROADCASTSS constants<>+88(SB), Z1
+	VBROADCASTSS constants<>+92(SB), Z1
 	VPMINSD      Z1, Z0, Z0
 	VBROADCASTSS (SI), Z1
 	VBROADCASTSS (BX), Z2
 	VMOVUPS      64(DX), Z3
 	VSUBPS       Z1, Z3, Z1
 	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+32(SB), Z2
+	VBROADCASTSS constants<>+36(SB), Z2
 	VADDPS       Z2, Z1, Z1
-	VBROADCASTSS constants<>+44(SB), Z2
-	VPANDD       Z2, Z1, Z1
 	VBROADCASTSS constants<>+48(SB), Z2
+	VPANDD       Z2, Z1, Z1
+	VBROADCASTSS constants<>+52(SB), Z2
 	VPMAXSD      Z2, Z1, Z1
-	VBROADCASTSS constants<>+88(SB), Z2
+	VBROADCASTSS constants<>+92(SB), Z2
 	VPMINSD      Z2, Z1, Z1
 	VPSLLD       $0x1b, Z0, Z2
 	VPMOVD2M     Z2, K1
@@ -4508,9 +4436,9 @@ loop97:
 	VPMOVD2M     Z2, K1
 	KMOVW        K1, R9
 	MOVW         R9, 6(AX)
-	VBROADCASTSS constants<>+96(SB), Z2
+	VBROADCASTSS constants<>+100(SB), Z2
 	VPANDD       Z2, Z0, Z0
-	VBROADCASTSS constants<>+96(SB), Z2
+	VBROADCASTSS constants<>+100(SB), Z2
 	VPANDD       Z2, Z1, Z1
 	VPSLLD       $0x04, Z1, Z1
 	VPORD        Z1, Z0, Z0
@@ -4621,20 +4549,16 @@ each99:
 	VMOVUPS      Y2, 6848(AX)
 	VMOVUPS      Y2, 7040(AX)
 	VMOVUPS      Y2, 7104(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y1, Y3, Y5
-	VSUBPS       Y2, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y1, Y3
-	VBROADCASTSS constants<>+24(SB), Y6
-	VCMPPS       $0x1e, Y6, Y4, Y4
-	VANDPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+28(SB), Y3
-	VCMPPS       $0x11, Y3, Y5, Y3
-	VANDPS       Y4, Y3, Y3
+	VSUBPS       6528(AX), Y2, Y3
+	VBROADCASTSS constants<>+24(SB), Y4
+	VMULPS       Y4, Y1, Y4
+	VBROADCASTSS constants<>+28(SB), Y5
+	VCMPPS       $0x1e, Y5, Y1, Y5
+	VBROADCASTSS constants<>+32(SB), Y6
+	VCMPPS       $0x11, Y6, Y1, Y6
+	VANDPS       Y5, Y6, Y6
+	VCMPPS       $0x11, Y4, Y3, Y3
+	VANDPS       Y6, Y3, Y3
 	VMOVUPS      6720(AX), Y4
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
@@ -4659,20 +4583,16 @@ each99:
 	VMOVUPS      Y6, 6848(CX)
 	VMOVUPS      Y6, 7040(CX)
 	VMOVUPS      Y6, 7104(CX)
-	VBROADCASTSS 4(DX), Y7
-	VDIVPS       Y5, Y7, Y7
-	VMOVUPS      6528(CX), Y8
-	VMULPS       Y5, Y7, Y9
-	VSUBPS       Y6, Y8, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x1e, Y7, Y5, Y7
-	VBROADCASTSS constants<>+24(SB), Y10
-	VCMPPS       $0x1e, Y10, Y8, Y8
-	VANDPS       Y7, Y8, Y8
-	VBROADCASTSS constants<>+28(SB), Y7
-	VCMPPS       $0x11, Y7, Y9, Y7
-	VANDPS       Y8, Y7, Y7
+	VSUBPS       6528(CX), Y6, Y7
+	VBROADCASTSS constants<>+24(SB), Y8
+	VMULPS       Y8, Y5, Y8
+	VBROADCASTSS constants<>+28(SB), Y9
+	VCMPPS       $0x1e, Y9, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VCMPPS       $0x11, Y10, Y5, Y10
+	VANDPS       Y9, Y10, Y10
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y10, Y7, Y7
 	VMOVUPS      6720(CX), Y8
 	VBROADCASTSS constants<>+20(SB), Y9
 	VBLENDVPS    Y7, Y8, Y9, Y8
@@ -4711,11 +4631,11 @@ each100:
 	JNE      each100
 	VMOVUPS  Y4, 6912(AX)
 	VMOVUPS  Y8, 6912(CX)
-	LEAQ     8(DX), SI
-	MOVQ     within+16(FP), DI
+	LEAQ     4(DX), DX
+	MOVQ     within+16(FP), SI
 
 loop101:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -4723,59 +4643,59 @@ loop101:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each102:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each102
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -4806,7 +4726,7 @@ none103:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -4814,59 +4734,59 @@ none103:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each104:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each104
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -4900,39 +4820,39 @@ none105:
 	VMOVUPS      7232(AX), Y1
 	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each106:
-	VMOVUPS      4224(AX)(R8*1), Y4
+	VMOVUPS      4224(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (AX)(R8*1), Y4, Y4
+	VSUBPS       (AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VMULPS       2112(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VSUBPS       32(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VMULPS       2144(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VSUBPS       64(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VMULPS       2176(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VSUBPS       96(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VMULPS       2208(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each106
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -4962,19 +4882,15 @@ each106:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -4985,39 +4901,39 @@ none107:
 	VMOVUPS 7232(CX), Y1
 	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
-	XORQ    R8, R8
+	XORQ    DI, DI
 
 each108:
-	VMOVUPS      4224(CX)(R8*1), Y4
+	VMOVUPS      4224(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (CX)(R8*1), Y4, Y4
+	VSUBPS       (CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VMULPS       2112(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VSUBPS       32(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VMULPS       2144(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VSUBPS       64(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VMULPS       2176(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VSUBPS       96(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VMULPS       2208(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each108
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -5047,19 +4963,15 @@ each108:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -5067,13 +4979,13 @@ each108:
 	VMOVUPS      Y2, 6720(CX)
 
 none109:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop101
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop110:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -5081,63 +4993,63 @@ loop110:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each111:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each111
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -5168,7 +5080,7 @@ none112:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -5176,63 +5088,63 @@ none112:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each113:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each113
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -5266,39 +5178,39 @@ none114:
 	VMOVUPS      7232(AX), Y1
 	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each115:
-	VMOVUPS      4224(AX)(R8*1), Y4
+	VMOVUPS      4224(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (AX)(R8*1), Y4, Y4
+	VSUBPS       (AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VMULPS       2112(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VSUBPS       32(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VMULPS       2144(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VSUBPS       64(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VMULPS       2176(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VSUBPS       96(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VMULPS       2208(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each115
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -5328,19 +5240,15 @@ each115:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -5351,39 +5259,39 @@ none116:
 	VMOVUPS 7232(CX), Y1
 	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
-	XORQ    R8, R8
+	XORQ    DI, DI
 
 each117:
-	VMOVUPS      4224(CX)(R8*1), Y4
+	VMOVUPS      4224(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (CX)(R8*1), Y4, Y4
+	VSUBPS       (CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VMULPS       2112(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VSUBPS       32(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VMULPS       2144(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VSUBPS       64(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VMULPS       2176(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VSUBPS       96(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VMULPS       2208(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each117
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -5413,19 +5321,15 @@ each117:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -5433,8 +5337,8 @@ each117:
 	VMOVUPS      Y2, 6720(CX)
 
 none118:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop110
 	VMOVUPS      6656(AX), Y0
 	VMOVUPS      7040(AX), Y1
@@ -5531,20 +5435,16 @@ each119:
 	VMOVUPS      Y3, 6848(AX)
 	VMOVUPS      Y3, 7040(AX)
 	VMOVUPS      Y3, 7104(AX)
-	VBROADCASTSS 4(DX), Y4
-	VDIVPS       Y2, Y4, Y4
-	VMOVUPS      6528(AX), Y5
-	VMULPS       Y2, Y4, Y6
-	VSUBPS       Y3, Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x1e, Y4, Y2, Y4
-	VBROADCASTSS constants<>+24(SB), Y7
-	VCMPPS       $0x1e, Y7, Y5, Y5
-	VANDPS       Y4, Y5, Y5
-	VBROADCASTSS constants<>+28(SB), Y4
-	VCMPPS       $0x11, Y4, Y6, Y4
-	VANDPS       Y5, Y4, Y4
+	VSUBPS       6528(AX), Y3, Y4
+	VBROADCASTSS constants<>+24(SB), Y5
+	VMULPS       Y5, Y2, Y5
+	VBROADCASTSS constants<>+28(SB), Y6
+	VCMPPS       $0x1e, Y6, Y2, Y6
+	VBROADCASTSS constants<>+32(SB), Y7
+	VCMPPS       $0x11, Y7, Y2, Y7
+	VANDPS       Y6, Y7, Y7
+	VCMPPS       $0x11, Y5, Y4, Y4
+	VANDPS       Y7, Y4, Y4
 	VMOVUPS      6720(AX), Y5
 	VBROADCASTSS constants<>+20(SB), Y6
 	VBLENDVPS    Y4, Y5, Y6, Y5
@@ -5569,20 +5469,16 @@ each119:
 	VMOVUPS      Y7, 6848(CX)
 	VMOVUPS      Y7, 7040(CX)
 	VMOVUPS      Y7, 7104(CX)
-	VBROADCASTSS 4(DX), Y8
-	VDIVPS       Y6, Y8, Y8
-	VMOVUPS      6528(CX), Y9
-	VMULPS       Y6, Y8, Y10
-	VSUBPS       Y7, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VXORPS       Y8, Y8, Y8
-	VCMPPS       $0x1e, Y8, Y6, Y8
-	VBROADCASTSS constants<>+24(SB), Y11
-	VCMPPS       $0x1e, Y11, Y9, Y9
-	VANDPS       Y8, Y9, Y9
-	VBROADCASTSS constants<>+28(SB), Y8
-	VCMPPS       $0x11, Y8, Y10, Y8
-	VANDPS       Y9, Y8, Y8
+	VSUBPS       6528(CX), Y7, Y8
+	VBROADCASTSS constants<>+24(SB), Y9
+	VMULPS       Y9, Y6, Y9
+	VBROADCASTSS constants<>+28(SB), Y10
+	VCMPPS       $0x1e, Y10, Y6, Y10
+	VBROADCASTSS constants<>+32(SB), Y11
+	VCMPPS       $0x11, Y11, Y6, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, Y9, Y8, Y8
+	VANDPS       Y11, Y8, Y8
 	VMOVUPS      6720(CX), Y9
 	VBROADCASTSS constants<>+20(SB), Y10
 	VBLENDVPS    Y8, Y9, Y10, Y9
@@ -5621,11 +5517,11 @@ each120:
 	JNE      each120
 	VMOVUPS  Y5, 6912(AX)
 	VMOVUPS  Y9, 6912(CX)
-	LEAQ     8(DX), SI
-	MOVQ     within+16(FP), DI
+	LEAQ     4(DX), DX
+	MOVQ     within+16(FP), SI
 
 loop121:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -5633,59 +5529,59 @@ loop121:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each122:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each122
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -5716,7 +5612,7 @@ none123:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -5724,59 +5620,59 @@ none123:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each124:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each124
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -5811,39 +5707,39 @@ none125:
 	VMOVUPS      7296(AX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each126:
-	VMOVUPS      4224(AX)(R8*1), Y5
+	VMOVUPS      4224(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       (AX)(R8*1), Y5, Y5
+	VSUBPS       (AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(AX)(R8*1), Y5, Y5
+	VMULPS       2112(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(AX)(R8*1), Y5
+	VMOVUPS      4256(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(AX)(R8*1), Y5, Y5
+	VSUBPS       32(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(AX)(R8*1), Y5, Y5
+	VMULPS       2144(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(AX)(R8*1), Y5
+	VMOVUPS      4288(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(AX)(R8*1), Y5, Y5
+	VSUBPS       64(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(AX)(R8*1), Y5, Y5
+	VMULPS       2176(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(AX)(R8*1), Y5
+	VMOVUPS      4320(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(AX)(R8*1), Y5, Y5
+	VSUBPS       96(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(AX)(R8*1), Y5, Y5
+	VMULPS       2208(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each126
 	VMOVUPS      6912(AX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
@@ -5873,19 +5769,15 @@ each126:
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -5897,39 +5789,39 @@ none127:
 	VMOVUPS      7296(CX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each128:
-	VMOVUPS      4224(CX)(R8*1), Y5
+	VMOVUPS      4224(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       (CX)(R8*1), Y5, Y5
+	VSUBPS       (CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(CX)(R8*1), Y5, Y5
+	VMULPS       2112(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(CX)(R8*1), Y5
+	VMOVUPS      4256(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(CX)(R8*1), Y5, Y5
+	VSUBPS       32(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(CX)(R8*1), Y5, Y5
+	VMULPS       2144(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(CX)(R8*1), Y5
+	VMOVUPS      4288(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(CX)(R8*1), Y5, Y5
+	VSUBPS       64(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(CX)(R8*1), Y5, Y5
+	VMULPS       2176(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(CX)(R8*1), Y5
+	VMOVUPS      4320(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(CX)(R8*1), Y5, Y5
+	VSUBPS       96(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(CX)(R8*1), Y5, Y5
+	VMULPS       2208(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each128
 	VMOVUPS      6912(CX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
@@ -5959,19 +5851,15 @@ each128:
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -5979,13 +5867,13 @@ each128:
 	VMOVUPS      Y2, 6720(CX)
 
 none129:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop121
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop130:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -5993,63 +5881,63 @@ loop130:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each131:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each131
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -6080,7 +5968,7 @@ none132:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -6088,63 +5976,63 @@ none132:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each133:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each133
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -6179,39 +6067,39 @@ none134:
 	VMOVUPS      7296(AX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each135:
-	VMOVUPS      4224(AX)(R8*1), Y5
+	VMOVUPS      4224(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       (AX)(R8*1), Y5, Y5
+	VSUBPS       (AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(AX)(R8*1), Y5, Y5
+	VMULPS       2112(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(AX)(R8*1), Y5
+	VMOVUPS      4256(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(AX)(R8*1), Y5, Y5
+	VSUBPS       32(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(AX)(R8*1), Y5, Y5
+	VMULPS       2144(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(AX)(R8*1), Y5
+	VMOVUPS      4288(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(AX)(R8*1), Y5, Y5
+	VSUBPS       64(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(AX)(R8*1), Y5, Y5
+	VMULPS       2176(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(AX)(R8*1), Y5
+	VMOVUPS      4320(AX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(AX)(R8*1), Y5, Y5
+	VSUBPS       96(AX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(AX)(R8*1), Y5, Y5
+	VMULPS       2208(AX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each135
 	VMOVUPS      6912(AX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
@@ -6241,19 +6129,15 @@ each135:
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -6265,39 +6149,39 @@ none136:
 	VMOVUPS      7296(CX), Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each137:
-	VMOVUPS      4224(CX)(R8*1), Y5
+	VMOVUPS      4224(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       (CX)(R8*1), Y5, Y5
+	VSUBPS       (CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(CX)(R8*1), Y5, Y5
+	VMULPS       2112(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(CX)(R8*1), Y5
+	VMOVUPS      4256(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(CX)(R8*1), Y5, Y5
+	VSUBPS       32(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(CX)(R8*1), Y5, Y5
+	VMULPS       2144(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(CX)(R8*1), Y5
+	VMOVUPS      4288(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(CX)(R8*1), Y5, Y5
+	VSUBPS       64(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(CX)(R8*1), Y5, Y5
+	VMULPS       2176(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(CX)(R8*1), Y5
+	VMOVUPS      4320(CX)(DI*1), Y5
 	VMULPS       Y1, Y5, Y5
 	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(CX)(R8*1), Y5, Y5
+	VSUBPS       96(CX)(DI*1), Y5, Y5
 	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(CX)(R8*1), Y5, Y5
+	VMULPS       2208(CX)(DI*1), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each137
 	VMOVUPS      6912(CX), Y3
 	VCMPPS       $0x11, Y3, Y4, Y3
@@ -6327,19 +6211,15 @@ each137:
 	VSUBPS       Y1, Y4, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -6347,8 +6227,8 @@ each137:
 	VMOVUPS      Y2, 6720(CX)
 
 none138:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop130
 	VMOVUPS      6656(AX), Y0
 	VMOVUPS      7040(AX), Y1
@@ -6453,20 +6333,16 @@ each139:
 	VMOVUPS      Y2, 6848(AX)
 	VMOVUPS      Y2, 7040(AX)
 	VMOVUPS      Y2, 7104(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y1, Y3, Y5
-	VSUBPS       Y2, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y1, Y3
-	VBROADCASTSS constants<>+24(SB), Y6
-	VCMPPS       $0x1e, Y6, Y4, Y4
-	VANDPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+28(SB), Y3
-	VCMPPS       $0x11, Y3, Y5, Y3
-	VANDPS       Y4, Y3, Y3
+	VSUBPS       6528(AX), Y2, Y3
+	VBROADCASTSS constants<>+24(SB), Y4
+	VMULPS       Y4, Y1, Y4
+	VBROADCASTSS constants<>+28(SB), Y5
+	VCMPPS       $0x1e, Y5, Y1, Y5
+	VBROADCASTSS constants<>+32(SB), Y6
+	VCMPPS       $0x11, Y6, Y1, Y6
+	VANDPS       Y5, Y6, Y6
+	VCMPPS       $0x11, Y4, Y3, Y3
+	VANDPS       Y6, Y3, Y3
 	VMOVUPS      6720(AX), Y4
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
@@ -6491,20 +6367,16 @@ each139:
 	VMOVUPS      Y6, 6848(CX)
 	VMOVUPS      Y6, 7040(CX)
 	VMOVUPS      Y6, 7104(CX)
-	VBROADCASTSS 4(DX), Y7
-	VDIVPS       Y5, Y7, Y7
-	VMOVUPS      6528(CX), Y8
-	VMULPS       Y5, Y7, Y9
-	VSUBPS       Y6, Y8, Y8
-	VMULPS       Y7, Y8, Y8
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x1e, Y7, Y5, Y7
-	VBROADCASTSS constants<>+24(SB), Y10
-	VCMPPS       $0x1e, Y10, Y8, Y8
-	VANDPS       Y7, Y8, Y8
-	VBROADCASTSS constants<>+28(SB), Y7
-	VCMPPS       $0x11, Y7, Y9, Y7
-	VANDPS       Y8, Y7, Y7
+	VSUBPS       6528(CX), Y6, Y7
+	VBROADCASTSS constants<>+24(SB), Y8
+	VMULPS       Y8, Y5, Y8
+	VBROADCASTSS constants<>+28(SB), Y9
+	VCMPPS       $0x1e, Y9, Y5, Y9
+	VBROADCASTSS constants<>+32(SB), Y10
+	VCMPPS       $0x11, Y10, Y5, Y10
+	VANDPS       Y9, Y10, Y10
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y10, Y7, Y7
 	VMOVUPS      6720(CX), Y8
 	VBROADCASTSS constants<>+20(SB), Y9
 	VBLENDVPS    Y7, Y8, Y9, Y8
@@ -6543,11 +6415,11 @@ each140:
 	JNE      each140
 	VMOVUPS  Y4, 6912(AX)
 	VMOVUPS  Y8, 6912(CX)
-	LEAQ     8(DX), SI
-	MOVQ     within+16(FP), DI
+	LEAQ     4(DX), DX
+	MOVQ     within+16(FP), SI
 
 loop141:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -6555,59 +6427,59 @@ loop141:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each142:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each142
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -6638,7 +6510,7 @@ none143:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -6646,59 +6518,59 @@ none143:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each144:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each144
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -6732,39 +6604,39 @@ none145:
 	VMOVUPS      7232(AX), Y1
 	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each146:
-	VMOVUPS      4224(AX)(R8*1), Y4
+	VMOVUPS      4224(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (AX)(R8*1), Y4, Y4
+	VSUBPS       (AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VMULPS       2112(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VSUBPS       32(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VMULPS       2144(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VSUBPS       64(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VMULPS       2176(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VSUBPS       96(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VMULPS       2208(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each146
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -6794,19 +6666,15 @@ each146:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -6817,39 +6685,39 @@ none147:
 	VMOVUPS 7232(CX), Y1
 	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
-	XORQ    R8, R8
+	XORQ    DI, DI
 
 each148:
-	VMOVUPS      4224(CX)(R8*1), Y4
+	VMOVUPS      4224(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (CX)(R8*1), Y4, Y4
+	VSUBPS       (CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VMULPS       2112(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VSUBPS       32(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VMULPS       2144(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VSUBPS       64(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VMULPS       2176(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VSUBPS       96(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VMULPS       2208(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each148
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -6879,19 +6747,15 @@ each148:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -6899,13 +6763,13 @@ each148:
 	VMOVUPS      Y2, 6720(CX)
 
 none149:
-	ADDQ $0x04, SI
-	DECQ DI
+	ADDQ $0x04, DX
+	DECQ SI
 	JNZ  loop141
-	MOVQ beyond+24(FP), DI
+	MOVQ beyond+24(FP), SI
 
 loop150:
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -6913,63 +6777,63 @@ loop150:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each151:
-	VMOVUPS   (AX)(R8*1), Y7
+	VMOVUPS   (AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(AX)(DI*1)
+	VMULPS    2112(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
+	VMOVUPS   32(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(AX)(DI*1)
+	VMULPS    2144(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
+	VMOVUPS   64(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(AX)(DI*1)
+	VMULPS    2176(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
+	VMOVUPS   96(AX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(AX)(DI*1)
+	VMULPS    2208(AX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each151
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -7000,7 +6864,7 @@ none152:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (SI), Y1
+	VBROADCASTSS (DX), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -7008,63 +6872,63 @@ none152:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each153:
-	VMOVUPS   (CX)(R8*1), Y7
+	VMOVUPS   (CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4224(CX)(DI*1)
+	VMULPS    2112(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
+	VMOVUPS   32(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4256(CX)(DI*1)
+	VMULPS    2144(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
+	VMOVUPS   64(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4288(CX)(DI*1)
+	VMULPS    2176(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
+	VMOVUPS   96(CX)(DI*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
 	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VMOVUPS   Y8, 4320(CX)(DI*1)
+	VMULPS    2208(CX)(DI*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
 	VMULPS    Y9, Y8, Y8
 	VADDPS    Y8, Y5, Y5
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, BX
+	ADDQ      $+128, DI
+	CMPQ      DI, BX
 	JNE       each153
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -7098,39 +6962,39 @@ none154:
 	VMOVUPS      7232(AX), Y1
 	VMOVUPS      7296(AX), Y2
 	VXORPS       Y3, Y3, Y3
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 each155:
-	VMOVUPS      4224(AX)(R8*1), Y4
+	VMOVUPS      4224(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (AX)(R8*1), Y4, Y4
+	VSUBPS       (AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VMULPS       2112(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(AX)(R8*1), Y4
+	VMOVUPS      4256(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VSUBPS       32(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VMULPS       2144(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(AX)(R8*1), Y4
+	VMOVUPS      4288(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VSUBPS       64(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VMULPS       2176(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(AX)(R8*1), Y4
+	VMOVUPS      4320(AX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VSUBPS       96(AX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VMULPS       2208(AX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each155
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -7160,19 +7024,15 @@ each155:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(AX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(AX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -7183,39 +7043,39 @@ none156:
 	VMOVUPS 7232(CX), Y1
 	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
-	XORQ    R8, R8
+	XORQ    DI, DI
 
 each157:
-	VMOVUPS      4224(CX)(R8*1), Y4
+	VMOVUPS      4224(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       (CX)(R8*1), Y4, Y4
+	VSUBPS       (CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VMULPS       2112(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4256(CX)(R8*1), Y4
+	VMOVUPS      4256(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VSUBPS       32(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VMULPS       2144(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4288(CX)(R8*1), Y4
+	VMOVUPS      4288(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VSUBPS       64(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VMULPS       2176(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VMOVUPS      4320(CX)(R8*1), Y4
+	VMOVUPS      4320(CX)(DI*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
-	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VSUBPS       96(CX)(DI*1), Y4, Y4
 	VMULPS       Y4, Y4, Y4
-	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VMULPS       2208(CX)(DI*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         $+128, R8
-	CMPQ         R8, BX
+	ADDQ         $+128, DI
+	CMPQ         DI, BX
 	JNE          each157
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -7245,19 +7105,15 @@ each157:
 	VSUBPS       Y1, Y3, Y3
 	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
+	VSUBPS       6528(CX), Y1, Y1
+	VBROADCASTSS constants<>+24(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+32(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VANDPS       Y4, Y2, Y2
+	VCMPPS       $0x11, Y3, Y1, Y1
 	VANDPS       Y2, Y1, Y1
 	VMOVUPS      6720(CX), Y2
 	VBROADCASTSS constants<>+20(SB), Y3
@@ -7265,8 +7121,8 @@ each157:
 	VMOVUPS      Y2, 6720(CX)
 
 none158:
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DX
+	DECQ         SI
 	JNZ          loop150
 	VMOVUPS      6656(AX), Y0
 	VMOVUPS      7040(AX), Y1
@@ -7326,9 +7182,9 @@ loop159:
 
 loop160:
 	VMULPS       (AX)(BX*1), Y2, Y1
-	VBROADCASTSS constants<>+32(SB), Y3
-	VADDPS       Y3, Y1, Y1
 	VBROADCASTSS constants<>+36(SB), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS constants<>+40(SB), Y3
 	VPAND        Y3, Y1, Y1
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
@@ -7355,9 +7211,9 @@ loop161:
 
 loop162:
 	VMULPS       (CX)(AX*1), Y2, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
-	VADDPS       Y1, Y0, Y0
 	VBROADCASTSS constants<>+36(SB), Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS constants<>+40(SB), Y1
 	VPAND        Y1, Y0, Y0
 	VMOVUPS      Y0, 2048(CX)(AX*1)
 	ADDQ         $+32, AX
@@ -7395,9 +7251,9 @@ loop163:
 loop164:
 	VMOVUPS      (AX)(BX*1), Y7
 	VMULPS       Y7, Y3, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
-	VADDPS       Y9, Y8, Y8
 	VBROADCASTSS constants<>+36(SB), Y9
+	VADDPS       Y9, Y8, Y8
+	VBROADCASTSS constants<>+40(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VCVTDQ2PS    Y8, Y8
 	VMULPS       Y5, Y8, Y8
@@ -7410,7 +7266,7 @@ loop164:
 	JNZ          loop164
 	VMOVAPS      Y6, Y3
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+40(SB), Y5
+	VBROADCASTSS constants<>+44(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7421,11 +7277,11 @@ loop164:
 loop165:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7441,7 +7297,7 @@ loop165:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+52(SB), Y5
+	VBROADCASTSS constants<>+56(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7452,11 +7308,11 @@ loop165:
 loop166:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7472,7 +7328,7 @@ loop166:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+56(SB), Y5
+	VBROADCASTSS constants<>+60(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7483,11 +7339,11 @@ loop166:
 loop167:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7503,7 +7359,7 @@ loop167:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+60(SB), Y5
+	VBROADCASTSS constants<>+64(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7514,11 +7370,11 @@ loop167:
 loop168:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7534,7 +7390,7 @@ loop168:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+64(SB), Y5
+	VBROADCASTSS constants<>+68(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7545,11 +7401,11 @@ loop168:
 loop169:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7565,7 +7421,7 @@ loop169:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+68(SB), Y5
+	VBROADCASTSS constants<>+72(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7576,11 +7432,11 @@ loop169:
 loop170:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7596,7 +7452,7 @@ loop170:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+72(SB), Y5
+	VBROADCASTSS constants<>+76(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7607,11 +7463,11 @@ loop170:
 loop171:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7627,7 +7483,7 @@ loop171:
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+76(SB), Y5
+	VBROADCASTSS constants<>+80(SB), Y5
 	VADDPS       Y5, Y0, Y5
 	VDIVPS       Y2, Y5, Y5
 	VBROADCASTSS constants<>+16(SB), Y6
@@ -7638,11 +7494,11 @@ loop171:
 loop172:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y9
@@ -7666,15 +7522,15 @@ loop173:
 	VMOVUPS      (AX)(BX*1), Y6
 	VMOVUPS      1024(AX)(BX*1), Y7
 	VMULPS       Y6, Y4, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
+	VBROADCASTSS constants<>+36(SB), Y9
 	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+44(SB), Y9
-	VPAND        Y9, Y8, Y8
 	VBROADCASTSS constants<>+48(SB), Y9
+	VPAND        Y9, Y8, Y8
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPSUBD       Y9, Y8, Y8
 	VPMINSD      Y1, Y8, Y8
 	VCVTDQ2PS    Y8, Y9
-	VBROADCASTSS constants<>+36(SB), Y10
+	VBROADCASTSS constants<>+40(SB), Y10
 	VPAND        Y10, Y8, Y8
 	VMOVUPS      Y8, 2048(AX)(BX*1)
 	VMULPS       Y7, Y6, Y6
@@ -7708,9 +7564,9 @@ loop174:
 loop175:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y4, Y10
-	VBROADCASTSS constants<>+32(SB), Y11
-	VADDPS       Y11, Y10, Y10
 	VBROADCASTSS constants<>+36(SB), Y11
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS constants<>+40(SB), Y11
 	VPAND        Y11, Y10, Y10
 	VCVTDQ2PS    Y10, Y10
 	VMULPS       Y7, Y10, Y10
@@ -7723,7 +7579,7 @@ loop175:
 	JNZ          loop175
 	VMOVAPS      Y8, Y4
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+40(SB), Y7
+	VBROADCASTSS constants<>+44(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7734,11 +7590,11 @@ loop175:
 loop176:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7754,7 +7610,7 @@ loop176:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+52(SB), Y7
+	VBROADCASTSS constants<>+56(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7765,11 +7621,11 @@ loop176:
 loop177:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7785,7 +7641,7 @@ loop177:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+56(SB), Y7
+	VBROADCASTSS constants<>+60(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7796,11 +7652,11 @@ loop177:
 loop178:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7816,7 +7672,7 @@ loop178:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+60(SB), Y7
+	VBROADCASTSS constants<>+64(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7827,11 +7683,11 @@ loop178:
 loop179:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7847,7 +7703,7 @@ loop179:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+64(SB), Y7
+	VBROADCASTSS constants<>+68(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7858,11 +7714,11 @@ loop179:
 loop180:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7878,7 +7734,7 @@ loop180:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+68(SB), Y7
+	VBROADCASTSS constants<>+72(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7889,11 +7745,11 @@ loop180:
 loop181:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7909,7 +7765,7 @@ loop181:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y9, Y9, Y9
-	VBROADCASTSS constants<>+72(SB), Y7
+	VBROADCASTSS constants<>+76(SB), Y7
 	VADDPS       Y7, Y0, Y7
 	VDIVPS       Y2, Y7, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7920,11 +7776,11 @@ loop181:
 loop182:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y11, Y11
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y11, Y11
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y11, Y11
 	VPMINSD      Y1, Y11, Y11
 	VCVTDQ2PS    Y11, Y11
@@ -7940,7 +7796,7 @@ loop182:
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
-	VBROADCASTSS constants<>+76(SB), Y8
+	VBROADCASTSS constants<>+80(SB), Y8
 	VADDPS       Y8, Y0, Y0
 	VDIVPS       Y2, Y0, Y0
 	VBROADCASTSS constants<>+16(SB), Y8
@@ -7951,11 +7807,11 @@ loop182:
 loop183:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y0, Y10
-	VBROADCASTSS constants<>+32(SB), Y11
+	VBROADCASTSS constants<>+36(SB), Y11
 	VADDPS       Y11, Y10, Y10
-	VBROADCASTSS constants<>+44(SB), Y11
-	VPAND        Y11, Y10, Y10
 	VBROADCASTSS constants<>+48(SB), Y11
+	VPAND        Y11, Y10, Y10
+	VBROADCASTSS constants<>+52(SB), Y11
 	VPSUBD       Y11, Y10, Y10
 	VPMINSD      Y1, Y10, Y10
 	VCVTDQ2PS    Y10, Y10
@@ -7979,15 +7835,15 @@ loop184:
 	VMOVUPS      (CX)(BX*1), Y7
 	VMOVUPS      1024(CX)(BX*1), Y8
 	VMULPS       Y7, Y6, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
+	VBROADCASTSS constants<>+36(SB), Y10
 	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPAND        Y10, Y9, Y9
 	VBROADCASTSS constants<>+48(SB), Y10
+	VPAND        Y10, Y9, Y9
+	VBROADCASTSS constants<>+52(SB), Y10
 	VPSUBD       Y10, Y9, Y9
 	VPMINSD      Y1, Y9, Y9
 	VCVTDQ2PS    Y9, Y10
-	VBROADCASTSS constants<>+36(SB), Y11
+	VBROADCASTSS constants<>+40(SB), Y11
 	VPAND        Y11, Y9, Y9
 	VMOVUPS      Y9, 2048(CX)(BX*1)
 	VMULPS       Y8, Y7, Y7
@@ -8025,11 +7881,11 @@ loop187:
 	VANDPS       Y12, Y13, Y13
 	VMULPS       Y11, Y2, Y2
 	VDIVPS       Y10, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y2, Y2
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y2, Y2
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y2, Y2
 	VPMINSD      Y1, Y2, Y2
 	VCVTDQ2PS    Y2, Y12
@@ -8048,7 +7904,7 @@ loop187:
 	VANDPS       Y8, Y6, Y6
 	VBLENDVPS    Y6, Y10, Y3, Y3
 	VBLENDVPS    Y6, Y11, Y5, Y5
-	VBROADCASTSS constants<>+36(SB), Y8
+	VBROADCASTSS constants<>+40(SB), Y8
 	VPAND        Y8, Y2, Y2
 	VBLENDVPS    Y6, Y2, Y7, Y7
 	VMOVUPS      Y7, 2048(AX)(SI*1)
@@ -8071,11 +7927,11 @@ loop187:
 	VANDPS       Y12, Y13, Y13
 	VMULPS       Y11, Y2, Y2
 	VDIVPS       Y10, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y12
+	VBROADCASTSS constants<>+36(SB), Y12
 	VADDPS       Y12, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y12
-	VPAND        Y12, Y2, Y2
 	VBROADCASTSS constants<>+48(SB), Y12
+	VPAND        Y12, Y2, Y2
+	VBROADCASTSS constants<>+52(SB), Y12
 	VPSUBD       Y12, Y2, Y2
 	VPMINSD      Y1, Y2, Y2
 	VCVTDQ2PS    Y2, Y12
@@ -8094,7 +7950,7 @@ loop187:
 	VANDPS       Y8, Y6, Y6
 	VBLENDVPS    Y6, Y10, Y0, Y0
 	VBLENDVPS    Y6, Y11, Y4, Y4
-	VBROADCASTSS constants<>+36(SB), Y8
+	VBROADCASTSS constants<>+40(SB), Y8
 	VPAND        Y8, Y2, Y2
 	VBLENDVPS    Y6, Y2, Y7, Y7
 	VMOVUPS      Y7, 2048(CX)(SI*1)
@@ -8115,7 +7971,7 @@ done185:
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y1, Y3, Y1
 	VMOVUPS      3072(AX), Y2
-	VBROADCASTSS constants<>+80(SB), Y3
+	VBROADCASTSS constants<>+84(SB), Y3
 	VCMPPS       $0x11, Y3, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
@@ -8137,7 +7993,7 @@ loop188:
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y1, Y0, Y2, Y0
 	VMOVUPS      3072(CX), Y1
-	VBROADCASTSS constants<>+80(SB), Y2
+	VBROADCASTSS constants<>+84(SB), Y2
 	VCMPPS       $0x11, Y2, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VBLENDVPS    Y1, Y2, Y0, Y0
@@ -8166,29 +8022,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y1
 	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+84(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 4(DX), Y1
 	VBROADCASTSS 4(CX), Y2
 	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -8196,29 +8052,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y2
 	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 4(DX), Y2
 	VBROADCASTSS 4(CX), Y3
 	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -8226,29 +8082,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y3
 	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 4(DX), Y3
 	VBROADCASTSS 4(CX), Y4
 	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -8256,65 +8112,65 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y4
 	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 4(DX), Y4
 	VBROADCASTSS 4(CX), Y5
 	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+84(SB), Y5
+	VBROADCASTSS constants<>+88(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 8(DX), Y0
 	VBROADCASTSS 8(CX), Y1
 	VADDPS       256(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+84(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 12(DX), Y1
 	VBROADCASTSS 12(CX), Y2
 	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -8322,29 +8178,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y2
 	VADDPS       288(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 12(DX), Y2
 	VBROADCASTSS 12(CX), Y3
 	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -8352,29 +8208,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y3
 	VADDPS       320(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
 	VBROADCASTSS 12(CX), Y4
 	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -8382,65 +8238,65 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y4
 	VADDPS       352(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
 	VBROADCASTSS 12(CX), Y5
 	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+84(SB), Y5
+	VBROADCASTSS constants<>+88(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
 	VBROADCASTSS 16(DX), Y0
 	VBROADCASTSS 16(CX), Y1
 	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+84(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 20(DX), Y1
 	VBROADCASTSS 20(CX), Y2
 	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -8448,29 +8304,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y2
 	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 20(DX), Y2
 	VBROADCASTSS 20(CX), Y3
 	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -8478,29 +8334,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y3
 	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 20(DX), Y3
 	VBROADCASTSS 20(CX), Y4
 	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -8508,65 +8364,65 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y4
 	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 20(DX), Y4
 	VBROADCASTSS 20(CX), Y5
 	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+84(SB), Y5
+	VBROADCASTSS constants<>+88(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 64(BX)
 	VBROADCASTSS 24(DX), Y0
 	VBROADCASTSS 24(CX), Y1
 	VADDPS       768(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+84(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 28(DX), Y1
 	VBROADCASTSS 28(CX), Y2
 	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -8574,29 +8430,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y2
 	VADDPS       800(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 28(DX), Y2
 	VBROADCASTSS 28(CX), Y3
 	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -8604,29 +8460,29 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y3
 	VADDPS       832(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 28(DX), Y3
 	VBROADCASTSS 28(CX), Y4
 	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -8634,36 +8490,36 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y4
 	VADDPS       864(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 28(DX), Y4
 	VBROADCASTSS 28(CX), Y5
 	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+84(SB), Y5
+	VBROADCASTSS constants<>+88(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 96(BX)
 	VZEROUPPER
@@ -8684,43 +8540,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y5
 	VADDPS       (AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+88(SB), Y5
+	VBROADCASTSS constants<>+92(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 4(DX), Y5
 	VBROADCASTSS 4(CX), Y6
 	VADDPS       128(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VPSRLD       $0x04, Y4, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x00, Y6, Y6
 	VPOR         Y6, Y0, Y0
 	VPSRLD       $0x04, Y5, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x01, Y6, Y6
 	VPOR         Y6, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y4, Y4
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y5, Y5
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
@@ -8728,43 +8584,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y6
 	VADDPS       32(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 4(DX), Y6
 	VBROADCASTSS 4(CX), Y7
 	VADDPS       160(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VPSRLD       $0x04, Y5, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x00, Y7, Y7
 	VPOR         Y7, Y1, Y1
 	VPSRLD       $0x04, Y6, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x01, Y7, Y7
 	VPOR         Y7, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y5, Y5
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
@@ -8772,43 +8628,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y7
 	VADDPS       64(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 4(DX), Y7
 	VBROADCASTSS 4(CX), Y8
 	VADDPS       192(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VPSRLD       $0x04, Y6, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x00, Y8, Y8
 	VPOR         Y8, Y2, Y2
 	VPSRLD       $0x04, Y7, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x01, Y8, Y8
 	VPOR         Y8, Y2, Y2
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y6, Y6
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
@@ -8816,93 +8672,93 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y8
 	VADDPS       96(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 4(DX), Y8
 	VBROADCASTSS 4(CX), Y9
 	VADDPS       224(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
+	VBROADCASTSS constants<>+36(SB), Y9
 	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+44(SB), Y9
+	VBROADCASTSS constants<>+48(SB), Y9
 	VPAND        Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPMAXSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+88(SB), Y9
+	VBROADCASTSS constants<>+92(SB), Y9
 	VPMINSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPSUBD       Y9, Y8, Y8
 	VPSRLD       $0x04, Y7, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x00, Y9, Y9
 	VPOR         Y9, Y3, Y3
 	VPSRLD       $0x04, Y8, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x01, Y9, Y9
 	VPOR         Y9, Y3, Y3
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y7, Y7
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x04, Y8, Y8
 	VPOR         Y8, Y7, Y7
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+116(SB), Y5
+	VMOVDQU      constants<>+120(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 32(BX)
 	VBROADCASTSS 8(DX), Y4
 	VBROADCASTSS 8(CX), Y5
 	VADDPS       256(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+88(SB), Y5
+	VBROADCASTSS constants<>+92(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 12(DX), Y5
 	VBROADCASTSS 12(CX), Y6
 	VADDPS       384(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VPSRLD       $0x04, Y4, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x02, Y6, Y6
 	VPOR         Y6, Y0, Y0
 	VPSRLD       $0x04, Y5, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x03, Y6, Y6
 	VPOR         Y6, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y4, Y4
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y5, Y5
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
@@ -8910,43 +8766,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y6
 	VADDPS       288(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 12(DX), Y6
 	VBROADCASTSS 12(CX), Y7
 	VADDPS       416(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VPSRLD       $0x04, Y5, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x02, Y7, Y7
 	VPOR         Y7, Y1, Y1
 	VPSRLD       $0x04, Y6, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x03, Y7, Y7
 	VPOR         Y7, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y5, Y5
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
@@ -8954,43 +8810,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y7
 	VADDPS       320(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 12(DX), Y7
 	VBROADCASTSS 12(CX), Y8
 	VADDPS       448(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VPSRLD       $0x04, Y6, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x02, Y8, Y8
 	VPOR         Y8, Y2, Y2
 	VPSRLD       $0x04, Y7, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x03, Y8, Y8
 	VPOR         Y8, Y2, Y2
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y6, Y6
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
@@ -8998,93 +8854,93 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 8(CX), Y8
 	VADDPS       352(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 12(DX), Y8
 	VBROADCASTSS 12(CX), Y9
 	VADDPS       480(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
+	VBROADCASTSS constants<>+36(SB), Y9
 	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+44(SB), Y9
+	VBROADCASTSS constants<>+48(SB), Y9
 	VPAND        Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPMAXSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+88(SB), Y9
+	VBROADCASTSS constants<>+92(SB), Y9
 	VPMINSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPSUBD       Y9, Y8, Y8
 	VPSRLD       $0x04, Y7, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x02, Y9, Y9
 	VPOR         Y9, Y3, Y3
 	VPSRLD       $0x04, Y8, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x03, Y9, Y9
 	VPOR         Y9, Y3, Y3
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y7, Y7
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x04, Y8, Y8
 	VPOR         Y8, Y7, Y7
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+116(SB), Y5
+	VMOVDQU      constants<>+120(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 64(BX)
 	VBROADCASTSS 16(DX), Y4
 	VBROADCASTSS 16(CX), Y5
 	VADDPS       512(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+88(SB), Y5
+	VBROADCASTSS constants<>+92(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 20(DX), Y5
 	VBROADCASTSS 20(CX), Y6
 	VADDPS       640(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VPSRLD       $0x04, Y4, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y0, Y0
 	VPSRLD       $0x04, Y5, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x05, Y6, Y6
 	VPOR         Y6, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y4, Y4
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y5, Y5
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
@@ -9092,43 +8948,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y6
 	VADDPS       544(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 20(DX), Y6
 	VBROADCASTSS 20(CX), Y7
 	VADDPS       672(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VPSRLD       $0x04, Y5, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y1, Y1
 	VPSRLD       $0x04, Y6, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x05, Y7, Y7
 	VPOR         Y7, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y5, Y5
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
@@ -9136,43 +8992,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y7
 	VADDPS       576(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 20(DX), Y7
 	VBROADCASTSS 20(CX), Y8
 	VADDPS       704(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VPSRLD       $0x04, Y6, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x04, Y8, Y8
 	VPOR         Y8, Y2, Y2
 	VPSRLD       $0x04, Y7, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x05, Y8, Y8
 	VPOR         Y8, Y2, Y2
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y6, Y6
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
@@ -9180,93 +9036,93 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y8
 	VADDPS       608(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 20(DX), Y8
 	VBROADCASTSS 20(CX), Y9
 	VADDPS       736(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
+	VBROADCASTSS constants<>+36(SB), Y9
 	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+44(SB), Y9
+	VBROADCASTSS constants<>+48(SB), Y9
 	VPAND        Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPMAXSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+88(SB), Y9
+	VBROADCASTSS constants<>+92(SB), Y9
 	VPMINSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPSUBD       Y9, Y8, Y8
 	VPSRLD       $0x04, Y7, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x04, Y9, Y9
 	VPOR         Y9, Y3, Y3
 	VPSRLD       $0x04, Y8, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x05, Y9, Y9
 	VPOR         Y9, Y3, Y3
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y7, Y7
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x04, Y8, Y8
 	VPOR         Y8, Y7, Y7
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+116(SB), Y5
+	VMOVDQU      constants<>+120(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 96(BX)
 	VBROADCASTSS 24(DX), Y4
 	VBROADCASTSS 24(CX), Y5
 	VADDPS       768(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+88(SB), Y5
+	VBROADCASTSS constants<>+92(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VBROADCASTSS 28(DX), Y5
 	VBROADCASTSS 28(CX), Y6
 	VADDPS       896(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VPSRLD       $0x04, Y4, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x06, Y6, Y6
 	VPOR         Y6, Y0, Y0
 	VPSRLD       $0x04, Y5, Y6
-	VBROADCASTSS constants<>+92(SB), Y7
+	VBROADCASTSS constants<>+96(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x07, Y6, Y6
 	VPOR         Y6, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y4, Y4
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+100(SB), Y6
 	VPAND        Y6, Y5, Y5
 	VPSLLD       $0x04, Y5, Y5
 	VPOR         Y5, Y4, Y4
@@ -9274,43 +9130,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y6
 	VADDPS       800(AX), Y5, Y5
 	VDIVPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
+	VBROADCASTSS constants<>+36(SB), Y6
 	VADDPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+44(SB), Y6
+	VBROADCASTSS constants<>+48(SB), Y6
 	VPAND        Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPMAXSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+88(SB), Y6
+	VBROADCASTSS constants<>+92(SB), Y6
 	VPMINSD      Y6, Y5, Y5
-	VBROADCASTSS constants<>+48(SB), Y6
+	VBROADCASTSS constants<>+52(SB), Y6
 	VPSUBD       Y6, Y5, Y5
 	VBROADCASTSS 28(DX), Y6
 	VBROADCASTSS 28(CX), Y7
 	VADDPS       928(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VPSRLD       $0x04, Y5, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x06, Y7, Y7
 	VPOR         Y7, Y1, Y1
 	VPSRLD       $0x04, Y6, Y7
-	VBROADCASTSS constants<>+92(SB), Y8
+	VBROADCASTSS constants<>+96(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x07, Y7, Y7
 	VPOR         Y7, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y5, Y5
-	VBROADCASTSS constants<>+96(SB), Y7
+	VBROADCASTSS constants<>+100(SB), Y7
 	VPAND        Y7, Y6, Y6
 	VPSLLD       $0x04, Y6, Y6
 	VPOR         Y6, Y5, Y5
@@ -9318,43 +9174,43 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y7
 	VADDPS       832(AX), Y6, Y6
 	VDIVPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+32(SB), Y7
+	VBROADCASTSS constants<>+36(SB), Y7
 	VADDPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+44(SB), Y7
+	VBROADCASTSS constants<>+48(SB), Y7
 	VPAND        Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPMAXSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+88(SB), Y7
+	VBROADCASTSS constants<>+92(SB), Y7
 	VPMINSD      Y7, Y6, Y6
-	VBROADCASTSS constants<>+48(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y7
 	VPSUBD       Y7, Y6, Y6
 	VBROADCASTSS 28(DX), Y7
 	VBROADCASTSS 28(CX), Y8
 	VADDPS       960(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VPSRLD       $0x04, Y6, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x06, Y8, Y8
 	VPOR         Y8, Y2, Y2
 	VPSRLD       $0x04, Y7, Y8
-	VBROADCASTSS constants<>+92(SB), Y9
+	VBROADCASTSS constants<>+96(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x07, Y8, Y8
 	VPOR         Y8, Y2, Y2
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y6, Y6
-	VBROADCASTSS constants<>+96(SB), Y8
+	VBROADCASTSS constants<>+100(SB), Y8
 	VPAND        Y8, Y7, Y7
 	VPSLLD       $0x04, Y7, Y7
 	VPOR         Y7, Y6, Y6
@@ -9362,56 +9218,56 @@ TEXT ·fifthsNibblesAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y8
 	VADDPS       864(AX), Y7, Y7
 	VDIVPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+32(SB), Y8
+	VBROADCASTSS constants<>+36(SB), Y8
 	VADDPS       Y8, Y7, Y7
-	VBROADCASTSS constants<>+44(SB), Y8
+	VBROADCASTSS constants<>+48(SB), Y8
 	VPAND        Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPMAXSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+88(SB), Y8
+	VBROADCASTSS constants<>+92(SB), Y8
 	VPMINSD      Y8, Y7, Y7
-	VBROADCASTSS constants<>+48(SB), Y8
+	VBROADCASTSS constants<>+52(SB), Y8
 	VPSUBD       Y8, Y7, Y7
 	VBROADCASTSS 28(DX), Y8
 	VBROADCASTSS 28(CX), Y9
 	VADDPS       992(AX), Y8, Y8
 	VDIVPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+32(SB), Y9
+	VBROADCASTSS constants<>+36(SB), Y9
 	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+44(SB), Y9
+	VBROADCASTSS constants<>+48(SB), Y9
 	VPAND        Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPMAXSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+88(SB), Y9
+	VBROADCASTSS constants<>+92(SB), Y9
 	VPMINSD      Y9, Y8, Y8
-	VBROADCASTSS constants<>+48(SB), Y9
+	VBROADCASTSS constants<>+52(SB), Y9
 	VPSUBD       Y9, Y8, Y8
 	VPSRLD       $0x04, Y7, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x06, Y9, Y9
 	VPOR         Y9, Y3, Y3
 	VPSRLD       $0x04, Y8, Y9
-	VBROADCASTSS constants<>+92(SB), Y10
+	VBROADCASTSS constants<>+96(SB), Y10
 	VPAND        Y10, Y9, Y9
 	VPSLLD       $0x07, Y9, Y9
 	VPOR         Y9, Y3, Y3
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y7, Y7
-	VBROADCASTSS constants<>+96(SB), Y9
+	VBROADCASTSS constants<>+100(SB), Y9
 	VPAND        Y9, Y8, Y8
 	VPSLLD       $0x04, Y8, Y8
 	VPOR         Y8, Y7, Y7
 	VPACKUSDW    Y5, Y4, Y4
 	VPACKUSDW    Y7, Y6, Y6
 	VPACKUSWB    Y6, Y4, Y4
-	VMOVDQU      constants<>+116(SB), Y5
+	VMOVDQU      constants<>+120(SB), Y5
 	VPERMD       Y4, Y5, Y4
 	VMOVDQU      Y4, 128(BX)
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VZEROUPPER
@@ -9428,29 +9284,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y1
 	VADDPS       (AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+100(SB), Y1
+	VBROADCASTSS constants<>+104(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 8(DX), Y1
 	VBROADCASTSS 8(CX), Y2
 	VADDPS       128(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9458,15 +9314,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y2
 	VADDPS       256(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9474,15 +9330,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y2
 	VADDPS       384(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9490,29 +9346,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS (CX), Y2
 	VADDPS       32(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 8(DX), Y2
 	VBROADCASTSS 8(CX), Y3
 	VADDPS       160(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9520,15 +9376,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 16(CX), Y3
 	VADDPS       288(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9536,15 +9392,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 24(CX), Y3
 	VADDPS       416(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9552,29 +9408,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 4(CX), Y3
 	VADDPS       64(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 12(DX), Y3
 	VBROADCASTSS 12(CX), Y4
 	VADDPS       192(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9582,15 +9438,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 20(CX), Y4
 	VADDPS       320(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9598,15 +9454,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 28(CX), Y4
 	VADDPS       448(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9614,29 +9470,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 4(CX), Y4
 	VADDPS       96(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 12(DX), Y4
 	VBROADCASTSS 12(CX), Y5
 	VADDPS       224(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
@@ -9644,15 +9500,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 20(CX), Y5
 	VADDPS       352(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
@@ -9660,51 +9516,51 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 28(CX), Y5
 	VADDPS       480(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x06, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, (BX)
 	VBROADCASTSS 32(DX), Y0
 	VBROADCASTSS 32(CX), Y1
 	VADDPS       512(AX), Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+100(SB), Y1
+	VBROADCASTSS constants<>+104(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS 40(DX), Y1
 	VBROADCASTSS 40(CX), Y2
 	VADDPS       640(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x02, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9712,15 +9568,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 48(CX), Y2
 	VADDPS       768(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x04, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9728,15 +9584,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 56(CX), Y2
 	VADDPS       896(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VPSLLD       $0x06, Y1, Y1
 	VPOR         Y1, Y0, Y0
@@ -9744,29 +9600,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 32(CX), Y2
 	VADDPS       544(AX), Y1, Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y2
+	VBROADCASTSS constants<>+104(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS 40(DX), Y2
 	VBROADCASTSS 40(CX), Y3
 	VADDPS       672(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x02, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9774,15 +9630,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 48(CX), Y3
 	VADDPS       800(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9790,15 +9646,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 56(CX), Y3
 	VADDPS       928(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VPSLLD       $0x06, Y2, Y2
 	VPOR         Y2, Y1, Y1
@@ -9806,29 +9662,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 36(CX), Y3
 	VADDPS       576(AX), Y2, Y2
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+100(SB), Y3
+	VBROADCASTSS constants<>+104(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS 44(DX), Y3
 	VBROADCASTSS 44(CX), Y4
 	VADDPS       704(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x02, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9836,15 +9692,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 52(CX), Y4
 	VADDPS       832(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9852,15 +9708,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 60(CX), Y4
 	VADDPS       960(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x06, Y3, Y3
 	VPOR         Y3, Y2, Y2
@@ -9868,29 +9724,29 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 36(CX), Y4
 	VADDPS       608(AX), Y3, Y3
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+104(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VBROADCASTSS 44(DX), Y4
 	VBROADCASTSS 44(CX), Y5
 	VADDPS       736(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x02, Y4, Y4
 	VPOR         Y4, Y3, Y3
@@ -9898,15 +9754,15 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 52(CX), Y5
 	VADDPS       864(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x04, Y4, Y4
 	VPOR         Y4, Y3, Y3
@@ -9914,22 +9770,22 @@ TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS 60(CX), Y5
 	VADDPS       992(AX), Y4, Y4
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
+	VBROADCASTSS constants<>+36(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VBROADCASTSS constants<>+44(SB), Y5
+	VBROADCASTSS constants<>+48(SB), Y5
 	VPAND        Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPMAXSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+100(SB), Y5
+	VBROADCASTSS constants<>+104(SB), Y5
 	VPMINSD      Y5, Y4, Y4
-	VBROADCASTSS constants<>+48(SB), Y5
+	VBROADCASTSS constants<>+52(SB), Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x06, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPACKUSDW    Y1, Y0, Y0
 	VPACKUSDW    Y3, Y2, Y2
 	VPACKUSWB    Y2, Y0, Y0
-	VMOVDQU      constants<>+116(SB), Y1
+	VMOVDQU      constants<>+120(SB), Y1
 	VPERMD       Y0, Y1, Y0
 	VMOVDQU      Y0, 32(BX)
 	VZEROUPPER
@@ -9958,7 +9814,7 @@ loop190:
 	VANDPS       Y0, Y2, Y2
 	VBROADCASTSS constants<>+16(SB), Y0
 	VDIVPS       Y2, Y0, Y0
-	VBROADCASTSS constants<>+104(SB), Y3
+	VBROADCASTSS constants<>+108(SB), Y3
 	VCMPPS       $0x11, Y3, Y0, Y4
 	VCMPPS       $0x11, Y3, Y2, Y3
 	VANDPS       Y4, Y3, Y3
@@ -9996,40 +9852,40 @@ loop191:
 	VMOVUPS      (DX), Y2
 	VSUBPS       Y0, Y2, Y0
 	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+108(SB), Y1
+	VBROADCASTSS constants<>+112(SB), Y1
 	VADDPS       Y1, Y0, Y0
 	VCVTTPS2DQ   Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y1
+	VBROADCASTSS constants<>+100(SB), Y1
 	VPMINSD      Y1, Y0, Y0
 	VBROADCASTSS (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VMOVUPS      32(DX), Y3
 	VSUBPS       Y1, Y3, Y1
 	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+108(SB), Y2
+	VBROADCASTSS constants<>+112(SB), Y2
 	VADDPS       Y2, Y1, Y1
 	VCVTTPS2DQ   Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+100(SB), Y2
 	VPMINSD      Y2, Y1, Y1
 	VBROADCASTSS (SI), Y2
 	VBROADCASTSS (BX), Y3
 	VMOVUPS      64(DX), Y4
 	VSUBPS       Y2, Y4, Y2
 	VMULPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+108(SB), Y3
+	VBROADCASTSS constants<>+112(SB), Y3
 	VADDPS       Y3, Y2, Y2
 	VCVTTPS2DQ   Y2, Y2
-	VBROADCASTSS constants<>+96(SB), Y3
+	VBROADCASTSS constants<>+100(SB), Y3
 	VPMINSD      Y3, Y2, Y2
 	VBROADCASTSS (SI), Y3
 	VBROADCASTSS (BX), Y4
 	VMOVUPS      96(DX), Y5
 	VSUBPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+108(SB), Y4
+	VBROADCASTSS constants<>+112(SB), Y4
 	VADDPS       Y4, Y3, Y3
 	VCVTTPS2DQ   Y3, Y3
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPMINSD      Y4, Y3, Y3
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y0, Y0
@@ -10076,40 +9932,40 @@ loop192:
 	VMOVUPS      (DX), Y2
 	VSUBPS       Y0, Y2, Y0
 	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+108(SB), Y1
+	VBROADCASTSS constants<>+112(SB), Y1
 	VADDPS       Y1, Y0, Y0
 	VCVTTPS2DQ   Y0, Y0
-	VBROADCASTSS constants<>+112(SB), Y1
+	VBROADCASTSS constants<>+116(SB), Y1
 	VPMINSD      Y1, Y0, Y0
 	VBROADCASTSS (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VMOVUPS      32(DX), Y3
 	VSUBPS       Y1, Y3, Y1
 	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+108(SB), Y2
+	VBROADCASTSS constants<>+112(SB), Y2
 	VADDPS       Y2, Y1, Y1
 	VCVTTPS2DQ   Y1, Y1
-	VBROADCASTSS constants<>+112(SB), Y2
+	VBROADCASTSS constants<>+116(SB), Y2
 	VPMINSD      Y2, Y1, Y1
 	VBROADCASTSS (SI), Y2
 	VBROADCASTSS (BX), Y3
 	VMOVUPS      64(DX), Y4
 	VSUBPS       Y2, Y4, Y2
 	VMULPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+108(SB), Y3
+	VBROADCASTSS constants<>+112(SB), Y3
 	VADDPS       Y3, Y2, Y2
 	VCVTTPS2DQ   Y2, Y2
-	VBROADCASTSS constants<>+112(SB), Y3
+	VBROADCASTSS constants<>+116(SB), Y3
 	VPMINSD      Y3, Y2, Y2
 	VBROADCASTSS (SI), Y3
 	VBROADCASTSS (BX), Y4
 	VMOVUPS      96(DX), Y5
 	VSUBPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+108(SB), Y4
+	VBROADCASTSS constants<>+112(SB), Y4
 	VADDPS       Y4, Y3, Y3
 	VCVTTPS2DQ   Y3, Y3
-	VBROADCASTSS constants<>+112(SB), Y4
+	VBROADCASTSS constants<>+116(SB), Y4
 	VPMINSD      Y4, Y3, Y3
 	VPSLLD       $0x1b, Y0, Y4
 	VMOVMSKPS    Y4, R9
@@ -10123,15 +9979,15 @@ loop192:
 	VPSLLD       $0x1b, Y3, Y4
 	VMOVMSKPS    Y4, R9
 	MOVB         R9, 7(AX)
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPAND        Y4, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPAND        Y4, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+100(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+100(SB), Y2
 	VPAND        Y2, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y1, Y1
@@ -10176,60 +10032,60 @@ loop193:
 	VMOVUPS      (DX), Y2
 	VSUBPS       Y0, Y2, Y0
 	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+84(SB), Y1
+	VBROADCASTSS constants<>+88(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VMOVUPS      32(DX), Y3
 	VSUBPS       Y1, Y3, Y1
 	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+84(SB), Y2
+	VBROADCASTSS constants<>+88(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS (SI), Y2
 	VBROADCASTSS (BX), Y3
 	VMOVUPS      64(DX), Y4
 	VSUBPS       Y2, Y4, Y2
 	VMULPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+84(SB), Y3
+	VBROADCASTSS constants<>+88(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS (SI), Y3
 	VBROADCASTSS (BX), Y4
 	VMOVUPS      96(DX), Y5
 	VSUBPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+84(SB), Y4
+	VBROADCASTSS constants<>+88(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y0, Y0
@@ -10276,60 +10132,60 @@ loop194:
 	VMOVUPS      (DX), Y2
 	VSUBPS       Y0, Y2, Y0
 	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+32(SB), Y1
+	VBROADCASTSS constants<>+36(SB), Y1
 	VADDPS       Y1, Y0, Y0
-	VBROADCASTSS constants<>+44(SB), Y1
+	VBROADCASTSS constants<>+48(SB), Y1
 	VPAND        Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPMAXSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+88(SB), Y1
+	VBROADCASTSS constants<>+92(SB), Y1
 	VPMINSD      Y1, Y0, Y0
-	VBROADCASTSS constants<>+48(SB), Y1
+	VBROADCASTSS constants<>+52(SB), Y1
 	VPSUBD       Y1, Y0, Y0
 	VBROADCASTSS (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VMOVUPS      32(DX), Y3
 	VSUBPS       Y1, Y3, Y1
 	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
+	VBROADCASTSS constants<>+36(SB), Y2
 	VADDPS       Y2, Y1, Y1
-	VBROADCASTSS constants<>+44(SB), Y2
+	VBROADCASTSS constants<>+48(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPMAXSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+88(SB), Y2
+	VBROADCASTSS constants<>+92(SB), Y2
 	VPMINSD      Y2, Y1, Y1
-	VBROADCASTSS constants<>+48(SB), Y2
+	VBROADCASTSS constants<>+52(SB), Y2
 	VPSUBD       Y2, Y1, Y1
 	VBROADCASTSS (SI), Y2
 	VBROADCASTSS (BX), Y3
 	VMOVUPS      64(DX), Y4
 	VSUBPS       Y2, Y4, Y2
 	VMULPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VBROADCASTSS constants<>+36(SB), Y3
 	VADDPS       Y3, Y2, Y2
-	VBROADCASTSS constants<>+44(SB), Y3
+	VBROADCASTSS constants<>+48(SB), Y3
 	VPAND        Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPMAXSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+88(SB), Y3
+	VBROADCASTSS constants<>+92(SB), Y3
 	VPMINSD      Y3, Y2, Y2
-	VBROADCASTSS constants<>+48(SB), Y3
+	VBROADCASTSS constants<>+52(SB), Y3
 	VPSUBD       Y3, Y2, Y2
 	VBROADCASTSS (SI), Y3
 	VBROADCASTSS (BX), Y4
 	VMOVUPS      96(DX), Y5
 	VSUBPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VBROADCASTSS constants<>+36(SB), Y4
 	VADDPS       Y4, Y3, Y3
-	VBROADCASTSS constants<>+44(SB), Y4
+	VBROADCASTSS constants<>+48(SB), Y4
 	VPAND        Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPMAXSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+88(SB), Y4
+	VBROADCASTSS constants<>+92(SB), Y4
 	VPMINSD      Y4, Y3, Y3
-	VBROADCASTSS constants<>+48(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x1b, Y0, Y4
 	VMOVMSKPS    Y4, R9
@@ -10343,15 +10199,15 @@ loop194:
 	VPSLLD       $0x1b, Y3, Y4
 	VMOVMSKPS    Y4, R9
 	MOVB         R9, 7(AX)
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPAND        Y4, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPAND        Y4, Y2, Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPOR         Y2, Y0, Y0
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+100(SB), Y2
 	VPAND        Y2, Y1, Y1
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+100(SB), Y2
 	VPAND        Y2, Y3, Y3
 	VPSLLD       $0x04, Y3, Y3
 	VPOR         Y3, Y1, Y1
@@ -10377,35 +10233,36 @@ DATA constants<>+8(SB)/4, $0x3d000000
 DATA constants<>+12(SB)/4, $0x80000000
 DATA constants<>+16(SB)/4, $0x3f800000
 DATA constants<>+20(SB)/4, $0xffffffff
-DATA constants<>+24(SB)/4, $0xca800000
-DATA constants<>+28(SB)/4, $0x4a800000
-DATA constants<>+32(SB)/4, $0x4b400000
-DATA constants<>+36(SB)/4, $0x000000ff
-DATA constants<>+40(SB)/4, $0xbecccccd
-DATA constants<>+44(SB)/4, $0x007fffff
-DATA constants<>+48(SB)/4, $0x00400000
-DATA constants<>+52(SB)/4, $0xbe99999a
-DATA constants<>+56(SB)/4, $0xbe4ccccd
-DATA constants<>+60(SB)/4, $0xbdcccccd
-DATA constants<>+64(SB)/4, $0x3dcccccd
-DATA constants<>+68(SB)/4, $0x3e4ccccd
-DATA constants<>+72(SB)/4, $0x3e99999a
-DATA constants<>+76(SB)/4, $0x3ecccccd
-DATA constants<>+80(SB)/4, $0x26901d7d
-DATA constants<>+84(SB)/4, $0x0040000f
-DATA constants<>+88(SB)/4, $0x0040001f
-DATA constants<>+92(SB)/4, $0x00000001
-DATA constants<>+96(SB)/4, $0x0000000f
-DATA constants<>+100(SB)/4, $0x00400003
-DATA constants<>+104(SB)/4, $0x7f800000
-DATA constants<>+108(SB)/4, $0x3f000000
-DATA constants<>+112(SB)/4, $0x0000001f
-DATA constants<>+116(SB)/4, $0x00000000
-DATA constants<>+120(SB)/4, $0x00000004
-DATA constants<>+124(SB)/4, $0x00000001
-DATA constants<>+128(SB)/4, $0x00000005
-DATA constants<>+132(SB)/4, $0x00000002
-DATA constants<>+136(SB)/4, $0x00000006
-DATA constants<>+140(SB)/4, $0x00000003
-DATA constants<>+144(SB)/4, $0x00000007
-GLOBL constants<>(SB), RODATA|NOPTR, $148
+DATA constants<>+24(SB)/4, $0x47000000
+DATA constants<>+28(SB)/4, $0x08800000
+DATA constants<>+32(SB)/4, $0x76800000
+DATA constants<>+36(SB)/4, $0x4b400000
+DATA constants<>+40(SB)/4, $0x000000ff
+DATA constants<>+44(SB)/4, $0xbecccccd
+DATA constants<>+48(SB)/4, $0x007fffff
+DATA constants<>+52(SB)/4, $0x00400000
+DATA constants<>+56(SB)/4, $0xbe99999a
+DATA constants<>+60(SB)/4, $0xbe4ccccd
+DATA constants<>+64(SB)/4, $0xbdcccccd
+DATA constants<>+68(SB)/4, $0x3dcccccd
+DATA constants<>+72(SB)/4, $0x3e4ccccd
+DATA constants<>+76(SB)/4, $0x3e99999a
+DATA constants<>+80(SB)/4, $0x3ecccccd
+DATA constants<>+84(SB)/4, $0x26901d7d
+DATA constants<>+88(SB)/4, $0x0040000f
+DATA constants<>+92(SB)/4, $0x0040001f
+DATA constants<>+96(SB)/4, $0x00000001
+DATA constants<>+100(SB)/4, $0x0000000f
+DATA constants<>+104(SB)/4, $0x00400003
+DATA constants<>+108(SB)/4, $0x7f800000
+DATA constants<>+112(SB)/4, $0x3f000000
+DATA constants<>+116(SB)/4, $0x0000001f
+DATA constants<>+120(SB)/4, $0x00000000
+DATA constants<>+124(SB)/4, $0x00000004
+DATA constants<>+128(SB)/4, $0x00000001
+DATA constants<>+132(SB)/4, $0x00000005
+DATA constants<>+136(SB)/4, $0x00000002
+DATA constants<>+140(SB)/4, $0x00000006
+DATA constants<>+144(SB)/4, $0x00000003
+DATA constants<>+148(SB)/4, $0x00000007
+GLOBL constants<>(SB), RODATA|NOPTR, $152

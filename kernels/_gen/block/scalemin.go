@@ -67,9 +67,8 @@ const (
 
 // The places of the table of steps, in bytes.
 const (
-	stepTop     = 0
-	stepLargest = 4
-	stepFirst   = 8
+	stepTop   = 0
+	stepFirst = 4
 )
 
 // A searcher writes a search for scales and minimums.
@@ -94,8 +93,8 @@ type searcher struct {
 //		if its error < best: keep inverse and low, scale and min; low = min
 //
 // Rounding by adding a large number, as the plain encoder does, gives other
-// results outside of ±2^22 only. Lanes that could get there, or where low passes
-// high, are marked as odd, for the plain encoder.
+// results outside of ±2^22 only. Lanes that could get there are marked as odd, for the
+// plain encoder, and so are those where low passes high.
 //
 // There are so many steps within top + 1/2, for which nothing is above top, and so
 // many beyond, at least one of each.
@@ -278,16 +277,15 @@ func (s *searcher) round(v VecVirtual) {
 	}
 }
 
-// check marks lanes as odd whose candidates may leave the range in which rounding
-// is what it seems. Products grow with the step, so that those of the largest one tell.
+// check marks lanes as odd whose candidates could leave the range in which rounding
+// is what it seems. Steps are below 64, so that an inverse scale is finite and a
+// product with the span near the step if the span is neither tiny nor vast, and
+// products with what is below low are less than 2^22 if that is below 2^15 spans.
 func (s *searcher) check(g Register, low, span VecVirtual) {
-	inverse := s.div(s.broadcast(at(s.steps, stepLargest)), span)
-	lowest, highest := s.load(at(g, rowLeast)), s.mul(inverse, span)
-	VSUBPS(low, lowest, lowest)
-	VMULPS(inverse, lowest, lowest)
-	good := s.compare(span, greater, s.zero())
-	good = s.compareToo(good, lowest, greater, s.k(-1<<22))
-	good = s.compareToo(good, highest, less, s.k(1<<22))
+	below, limit := s.sub(low, at(g, rowLeast)), s.mul(span, s.k(1<<15))
+	good := s.compare(span, greater, s.k(0x1p-110))
+	good = s.compareToo(good, span, less, s.k(0x1p110))
+	good = s.compareToo(good, below, less, limit)
 	odd := s.load(at(g, rowOdd))
 	s.choose(good, odd, s.bits(math.MaxUint32), odd)
 	VMOVUPS(odd, at(g, rowOdd))
