@@ -89,12 +89,15 @@ func (c *Codec) CanEncode() bool { return c.encode != nil }
 // number of blocks. It panics on other lengths.
 func (c *Codec) Decode(dst []float32, src []byte) {
 	c.check(len(dst), len(src))
-	if n := c.elements; n > 1 {
+	if c.elements > 1 {
 		u := unpackedBlocks.Get().(*unpacked)
 		defer unpackedBlocks.Put(u)
+		blocks := superBlock / c.elements // at once
 		for len(dst) > 0 {
-			c.quants.decode(dst[:n:n], src[:c.bytes:c.bytes], u)
-			dst, src = dst[n:], src[c.bytes:]
+			n := min(blocks*c.elements, len(dst))
+			size := n / c.elements * c.bytes
+			c.quants.decode(dst[:n:n], src[:size:size], c.elements, c.bytes, u)
+			dst, src = dst[n:], src[size:]
 		}
 		return
 	}
@@ -124,11 +127,20 @@ func (c *Codec) Validate(src []byte) error {
 	return nil
 }
 
-// validatePlain looks at eight bytes at a time, which are two or four numbers.
+// validatePlain looks at eight bytes at a time, which are two or four numbers,
+// and at eight times as many as long as all is well.
 func (c *Codec) validatePlain(src []byte) error {
 	one := c.exponent &^ (c.exponent << 1) // the exponent's lowest bit
 	sign := c.exponent + one
 	at := 0
+	for ; at <= len(src)-64; at += 64 {
+		words, e := (*[64]byte)(src[at:]), c.exponent
+		bad := (load64(words[0:])&e + one) | (load64(words[8:])&e + one) | (load64(words[16:])&e + one) | (load64(words[24:])&e + one) |
+			(load64(words[32:])&e + one) | (load64(words[40:])&e + one) | (load64(words[48:])&e + one) | (load64(words[56:])&e + one)
+		if bad&sign != 0 {
+			break // found again below
+		}
+	}
 	for ; at <= len(src)-8; at += 8 {
 		// Only an exponent of ones carries into the sign.
 		v := binary.LittleEndian.Uint64(src[at:])

@@ -264,7 +264,7 @@ func relativeError(t *testing.T, c *Codec, x, w []float32) float64 {
 // decodeOne decodes one block without the checks of Decode.
 func decodeOne(c *Codec, dst []float32, src []byte) {
 	if c.quants.group > 0 {
-		c.quants.decode(dst, src, new(unpacked))
+		c.quants.decode(dst, src, c.elements, c.bytes, new(unpacked))
 	} else {
 		c.decode(dst, src)
 	}

@@ -31,9 +31,15 @@ func F32ToBF16(f float32) uint16 { return vec.F32ToBF16(f) }
 func getHalf(src []byte) float32    { return F16ToF32(binary.LittleEndian.Uint16(src)) }
 func putHalf(dst []byte, f float32) { binary.LittleEndian.PutUint16(dst, F32ToF16(f)) }
 
-// F32 is read and written eight bytes at a time where as many are left: fewer, wider loads, and one check of bounds for all of them.
+// F32 is copied or else, on machines of the other byte order, read and written
+// eight bytes at a time where as many are left: fewer, wider loads, and one check
+// of bounds for all of them.
 
 func decodeF32(dst []float32, src []byte) {
+	if x, ok := ViewF32(src); ok {
+		copy(dst, x[:len(dst)])
+		return
+	}
 	for ; len(dst) >= 4 && len(src) >= 16; dst, src = dst[4:], src[16:] {
 		low, high := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
 		dst[0] = math.Float32frombits(uint32(low))
@@ -47,6 +53,10 @@ func decodeF32(dst []float32, src []byte) {
 }
 
 func encodeF32(dst []byte, x, _ []float32, _ float32) {
+	if to, ok := ViewF32(dst); ok {
+		copy(to[:len(x)], x)
+		return
+	}
 	bits := bitsOf(x)
 	for ; len(bits) >= 4 && len(dst) >= 16; bits, dst = bits[4:], dst[16:] {
 		binary.LittleEndian.PutUint64(dst, uint64(bits[0])|uint64(bits[1])<<32)

@@ -7,13 +7,14 @@ import (
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
 
-func newLaneEncoders() map[gguf.Type]func(*batch) int {
-	path, _ := cpu.Chosen()
-	return laneEncodersOf(path)
-}
+// lanePath is the path that is taken. Who computes reports the error of
+// cpu.Chosen; without that, it is plain Go.
+var lanePath, _ = cpu.Chosen()
+
+func newLaneEncoders() map[gguf.Type]func(*batch) int { return laneEncodersOf(lanePath) }
 
 func newSumsOfSquares() func(sums, x []float32, columns int) {
-	switch path, _ := cpu.Chosen(); path {
+	switch lanePath {
 	case cpu.AVX512:
 		return symmetricAVX512.sumsOfSquares
 	case cpu.AVX2:
@@ -27,17 +28,18 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	var (
 		plain     *plainKernels
 		symmetric *symmetricKernels
+		scaleMin  *scaleMinKernels
 		codebook  *codebookKernels
 		fp4       *fp4Kernels
 		ternary   *ternaryKernels
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric, codebook = &plainAVX512, &symmetricAVX512, &codebookAVX512
-		fp4, ternary = &fp4AVX512, &ternaryAVX512
+		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
+		codebook, fp4, ternary = &codebookAVX512, &fp4AVX512, &ternaryAVX512
 	case cpu.AVX2:
-		plain, symmetric, codebook = &plainAVX2, &symmetricAVX2, &codebookAVX2
-		fp4, ternary = &fp4AVX2, &ternaryAVX2
+		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
+		codebook, fp4, ternary = &codebookAVX2, &fp4AVX2, &ternaryAVX2
 	default:
 		return nil
 	}
@@ -45,7 +47,12 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
 		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
+		gguf.TypeQ4_1: scaleMin.lanesOfAffine(searchQ4_1, 20, encodeQ4_1, scaleMin.plainQ4_1, scaleMin.searchedQ4_1),
+		gguf.TypeQ5_1: scaleMin.lanesOfAffine(searchQ5_1, 24, encodeQ5_1, scaleMin.plainQ5_1, scaleMin.searchedQ5_1),
+		gguf.TypeQ2_K: scaleMin.lanesOfQ2_K(),
 		gguf.TypeQ3_K: symmetric.encodeQ3_K,
+		gguf.TypeQ4_K: scaleMin.lanesOfScaleMins(&formatQ4_K, 144, scaleMin.nibbles),
+		gguf.TypeQ5_K: scaleMin.lanesOfScaleMins(&formatQ5_K, 176, scaleMin.fifthsNibbles),
 		gguf.TypeQ6_K: symmetric.encodeQ6_K,
 
 		gguf.TypeIQ4NL: codebook.encodeIQ4_NL,

@@ -100,3 +100,34 @@ func TestSumsOfSquares(t *testing.T) {
 		}
 	}
 }
+
+// TestScaleGroups holds the numbers that quants are decoded to on each path to the
+// plain ones, whatever the scales are.
+func TestScaleGroups(t *testing.T) {
+	defer func(path cpu.Path) { lanePath = path }(lanePath)
+	for _, lanePath = range cpu.Paths() {
+		for _, group := range []int{16, 32} {
+			for groups := 1; groups <= 16; groups++ {
+				n := group * groups
+				q := make([]byte, n)
+				for i, z := range draws(uint64(n), n) {
+					q[i] = byte(z)
+				}
+				for _, family := range []string{"normal", "subnormal", "vast", "zeros"} {
+					scales, offsets := makeRow(t, family, 0, 16)[:groups], makeRow(t, family, 1, 16)[:groups]
+					want, got := make([]float32, n), make([]float32, n+1)
+					plainScaleGroups(want, q, scales)
+					scaleGroups(got[:n], q, scales)
+					if !bytes.Equal(floatBytes(got[:n]), floatBytes(want)) || got[n] != 0 {
+						t.Fatalf("%s: %d groups of %d %s: %v, want %v", lanePath, groups, group, family, got, want)
+					}
+					plainScaleAddGroups(want, q, scales, offsets)
+					scaleAddGroups(got[:n], q, scales, offsets)
+					if !bytes.Equal(floatBytes(got[:n]), floatBytes(want)) || got[n] != 0 {
+						t.Fatalf("%s: %d groups of %d %s with offsets: %v, want %v", lanePath, groups, group, family, got, want)
+					}
+				}
+			}
+		}
+	}
+}

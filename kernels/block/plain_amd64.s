@@ -215,6 +215,66 @@ loop3:
 	VZEROUPPER
 	RET
 
+// func scaleGroupsAVX512(dst *float32, q *byte, scales *float32, groups int, sixteens int)
+// Requires: AVX, AVX512F
+TEXT ·scaleGroupsAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ groups+24(FP), BX
+	MOVQ sixteens+32(FP), SI
+
+loop4:
+	VBROADCASTSS (DX), Z0
+	ADDQ         $+4, DX
+	MOVQ         SI, DI
+
+loop5:
+	VPMOVSXBD (CX), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $+16, CX
+	ADDQ      $+64, AX
+	DECQ      DI
+	JNZ       loop5
+	DECQ      BX
+	JNZ       loop4
+	VZEROUPPER
+	RET
+
+// func scaleAddGroupsAVX512(dst *float32, q *byte, scales *float32, offsets *float32, groups int, sixteens int)
+// Requires: AVX, AVX512F
+TEXT ·scaleAddGroupsAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ groups+32(FP), BX
+	MOVQ sixteens+40(FP), SI
+	MOVQ offsets+24(FP), DI
+
+loop6:
+	VBROADCASTSS (DX), Z0
+	ADDQ         $+4, DX
+	VBROADCASTSS (DI), Z1
+	ADDQ         $+4, DI
+	MOVQ         SI, R8
+
+loop7:
+	VPMOVSXBD (CX), Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $+16, CX
+	ADDQ      $+64, AX
+	DECQ      R8
+	JNZ       loop7
+	DECQ      BX
+	JNZ       loop6
+	VZEROUPPER
+	RET
+
 // func blocksQ8_0AVX2(dst *byte, x *float32, blocks int)
 // Requires: AVX, AVX2, F16C
 TEXT ·blocksQ8_0AVX2(SB), NOSPLIT, $0-24
@@ -226,7 +286,7 @@ TEXT ·blocksQ8_0AVX2(SB), NOSPLIT, $0-24
 	VBROADCASTSS constants<>+8(SB), Y2
 	VMOVDQU      constants<>+48(SB), Y3
 
-loop4:
+loop8:
 	VMOVUPS      (CX), Y4
 	VANDPS       Y4, Y0, Y5
 	VMOVUPS      32(CX), Y6
@@ -283,7 +343,7 @@ loop4:
 	ADDQ         $+128, CX
 	ADDQ         $+34, AX
 	DECQ         DX
-	JNZ          loop4
+	JNZ          loop8
 	VZEROUPPER
 	RET
 
@@ -298,7 +358,7 @@ TEXT ·blocksQ4_0AVX2(SB), NOSPLIT, $0-24
 	VBROADCASTSS constants<>+28(SB), Y2
 	VBROADCASTSS constants<>+24(SB), Y3
 
-loop5:
+loop9:
 	VMOVUPS      (CX), Y3
 	VANDPS       Y3, Y0, Y4
 	VMOVUPS      32(CX), Y5
@@ -386,7 +446,7 @@ loop5:
 	ADDQ         $+128, CX
 	ADDQ         $+18, AX
 	DECQ         DX
-	JNZ          loop5
+	JNZ          loop9
 	VZEROUPPER
 	RET
 
@@ -401,7 +461,7 @@ TEXT ·blocksQ5_0AVX2(SB), NOSPLIT, $0-24
 	VBROADCASTSS constants<>+40(SB), Y2
 	VBROADCASTSS constants<>+24(SB), Y3
 
-loop6:
+loop10:
 	VMOVUPS      (CX), Y4
 	VANDPS       Y4, Y0, Y5
 	VMOVUPS      32(CX), Y6
@@ -508,7 +568,76 @@ loop6:
 	ADDQ         $+128, CX
 	ADDQ         $+22, AX
 	DECQ         DX
-	JNZ          loop6
+	JNZ          loop10
+	VZEROUPPER
+	RET
+
+// func scaleGroupsAVX2(dst *float32, q *byte, scales *float32, groups int, sixteens int)
+// Requires: AVX, AVX2
+TEXT ·scaleGroupsAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ groups+24(FP), BX
+	MOVQ sixteens+32(FP), SI
+
+loop11:
+	VBROADCASTSS (DX), Y0
+	ADDQ         $+4, DX
+	MOVQ         SI, DI
+
+loop12:
+	VPMOVSXBD (CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	VPMOVSXBD 8(CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      $+16, CX
+	ADDQ      $+64, AX
+	DECQ      DI
+	JNZ       loop12
+	DECQ      BX
+	JNZ       loop11
+	VZEROUPPER
+	RET
+
+// func scaleAddGroupsAVX2(dst *float32, q *byte, scales *float32, offsets *float32, groups int, sixteens int)
+// Requires: AVX, AVX2
+TEXT ·scaleAddGroupsAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ groups+32(FP), BX
+	MOVQ sixteens+40(FP), SI
+	MOVQ offsets+24(FP), DI
+
+loop13:
+	VBROADCASTSS (DX), Y0
+	ADDQ         $+4, DX
+	VBROADCASTSS (DI), Y1
+	ADDQ         $+4, DI
+	MOVQ         SI, R8
+
+loop14:
+	VPMOVSXBD (CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	VPMOVSXBD 8(CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VMOVUPS   Y2, 32(AX)
+	ADDQ      $+16, CX
+	ADDQ      $+64, AX
+	DECQ      R8
+	JNZ       loop14
+	DECQ      BX
+	JNZ       loop13
 	VZEROUPPER
 	RET
 

@@ -19,6 +19,16 @@ func blocksQ4_0AVX512(dst *byte, x *float32, blocks int)
 //go:noescape
 func blocksQ5_0AVX512(dst *byte, x *float32, blocks int)
 
+// scaleGroupsAVX512 scales groups of 16·sixteens quants.
+//
+//go:noescape
+func scaleGroupsAVX512(dst *float32, q *byte, scales *float32, groups int, sixteens int)
+
+// scaleAddGroupsAVX512 scales groups of 16·sixteens quants.
+//
+//go:noescape
+func scaleAddGroupsAVX512(dst *float32, q *byte, scales *float32, offsets *float32, groups int, sixteens int)
+
 // blocksQ8_0AVX2 encodes blocks of Q8_0.
 //
 //go:noescape
@@ -33,3 +43,13 @@ func blocksQ4_0AVX2(dst *byte, x *float32, blocks int)
 //
 //go:noescape
 func blocksQ5_0AVX2(dst *byte, x *float32, blocks int)
+
+// scaleGroupsAVX2 scales groups of 16·sixteens quants.
+//
+//go:noescape
+func scaleGroupsAVX2(dst *float32, q *byte, scales *float32, groups int, sixteens int)
+
+// scaleAddGroupsAVX2 scales groups of 16·sixteens quants.
+//
+//go:noescape
+func scaleAddGroupsAVX2(dst *float32, q *byte, scales *float32, offsets *float32, groups int, sixteens int)

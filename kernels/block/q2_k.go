@@ -50,31 +50,45 @@ func encodeQ2_K(dst []byte, x, importance []float32, _ float32) {
 		scales[j], mins[j] = found[j].scale, found[j].min
 	}
 
-	const levels = 15 // of scales and minimums
 	var ls, lm [16]uint8
 	var d, dmin float32
 	if importance != nil {
-		d = positiveSearch(ls[:], scales[:], totals[:], levels)
-		dmin = positiveSearch(lm[:], mins[:], totals[:], levels)
+		d = positiveSearch(ls[:], scales[:], totals[:], levelsQ2_K)
+		dmin = positiveSearch(lm[:], mins[:], totals[:], levelsQ2_K)
 	} else {
-		d = proportional(ls[:], scales[:], levels)
-		dmin = proportional(lm[:], mins[:], levels)
+		d = proportional(ls[:], scales[:], levelsQ2_K)
+		dmin = proportional(lm[:], mins[:], levelsQ2_K)
 	}
+	storeScalesQ2_K(scales[:], mins[:], dst, d, dmin, &ls, &lm)
+	quantizeQ2_K(dst, x, &scales, &mins, &found)
+}
+
+const levelsQ2_K = 15 // the most of a scale or minimum
+
+// storeScalesQ2_K stores the scales and minimums and gives them as they will be read.
+func storeScalesQ2_K(scales, mins []float32, dst []byte, d, dmin float32, ls, lm *[16]uint8) {
 	putHalf(dst[80:], d)
 	putHalf(dst[82:], dmin)
 	d, dmin = getHalf(dst[80:]), getHalf(dst[82:])
-	var q [superBlock]uint8
-	for j := range found {
+	for j := range ls {
 		s := ls[j] | lm[j]<<4
 		dst[j] = s
+		scales[j], mins[j] = float32(d*float32(s&15)), float32(dmin*float32(s>>4))
+	}
+}
+
+// quantizeQ2_K stores the last quants. Sub-blocks whose scale is 0 keep those that
+// the search found.
+func quantizeQ2_K(dst []byte, x []float32, scales, mins *[16]float32, found *[16]scaleMin) {
+	var q [superBlock]uint8
+	for j := range found {
 		sub, qs := x[16*j:16*j+16], q[16*j:16*j+16]
-		scale, least := float32(d*float32(s&15)), float32(dmin*float32(s>>4))
-		if scale == 0 {
+		if scales[j] == 0 {
 			found[j].quantize(qs, sub, 3)
 			continue
 		}
 		for i, v := range sub {
-			qs[i] = uint8(clamp(nearest((v+least)/scale), 0, 3))
+			qs[i] = uint8(clamp(nearest((v+mins[j])/scales[j]), 0, 3))
 		}
 	}
 	packPairs(dst[16:80], &q)

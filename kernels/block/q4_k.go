@@ -15,13 +15,9 @@ func unpackQ4_K(q []byte, scales, offsets []float32, src []byte) {
 
 var formatQ4_K = scaleMinFormat{
 	top:      15,
+	pack:     func(dst []byte, q []uint8) { packNibbles(dst[16:144], q, 32) },
 	plain:    newScaleMinSearch(15, -1, 0.1, 20, false),
 	weighted: newScaleMinSearch(15, -0.9, 0.05, 36, false),
 }
 
-func encodeQ4_K(dst []byte, x, w []float32, _ float32) {
-	var s scaleMins
-	formatQ4_K.encode(&s, x, w)
-	s.pack(dst)
-	packNibbles(dst[16:144], s.q[:], 32)
-}
+func encodeQ4_K(dst []byte, x, w []float32, _ float32) { formatQ4_K.encode(dst, x, w) }

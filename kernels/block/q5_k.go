@@ -17,16 +17,16 @@ func unpackQ5_K(q []byte, scales, offsets []float32, src []byte) {
 
 var formatQ5_K = scaleMinFormat{
 	top:      31,
+	pack:     packQ5_K,
 	plain:    newScaleMinSearch(31, -0.5, 0.1, 15, false),
 	weighted: newScaleMinSearch(31, -0.9, 0.05, 36, false),
 
 	clampWeighted: true,
 }
 
-func encodeQ5_K(dst []byte, x, w []float32, _ float32) {
-	var s scaleMins
-	formatQ5_K.encode(&s, x, w)
-	s.pack(dst)
-	packBit(dst[16:48], &s.q, 4)
-	packNibbles(dst[48:176], s.q[:], 32)
+func encodeQ5_K(dst []byte, x, w []float32, _ float32) { formatQ5_K.encode(dst, x, w) }
+
+func packQ5_K(dst []byte, q []uint8) {
+	packBit(dst[16:48], (*[superBlock]uint8)(q), 4)
+	packNibbles(dst[48:176], q, 32)
 }

@@ -58,17 +58,19 @@ type unpacked struct {
 // formats do not keep it, and would allocate it for each row.
 var unpackedBlocks = sync.Pool{New: func() any { return new(unpacked) }}
 
-// decode computes the elements of one block. u is scratch memory.
-func (f *quantGroups) decode(dst []float32, src []byte, u *unpacked) {
-	groups := len(dst) / f.group
-	f.unpack(u.q[:len(dst)], u.scales[:groups], u.offsets[:], src)
-	for i := range groups {
-		sub, quants := dst[i*f.group:(i+1)*f.group], u.q[i*f.group:]
-		if f.offsets {
-			scaleAdd(sub, quants, u.scales[i], u.offsets[i])
-		} else {
-			scale(sub, quants, u.scales[i])
-		}
+// decode computes the elements of some blocks, at most a super-block of them, so
+// many and of so many bytes each. u is scratch memory.
+func (f *quantGroups) decode(dst []float32, src []byte, elements, bytes int, u *unpacked) {
+	n := elements / f.group
+	groups := 0
+	for at := 0; at < len(dst); at += elements {
+		f.unpack(u.q[at:at+elements], u.scales[groups:groups+n], u.offsets[groups:], src[:bytes:bytes])
+		groups, src = groups+n, src[bytes:]
+	}
+	if f.offsets {
+		scaleAddGroups(dst, u.q[:], u.scales[:groups], u.offsets[:groups])
+	} else {
+		scaleGroups(dst, u.q[:], u.scales[:groups])
 	}
 }
 

@@ -10,6 +10,23 @@ var signed = func() *[256]float32 {
 	return &values
 }()
 
+// plainScaleGroups stores scales[g]·q[i] for each element i of each group g, which
+// are of 16 or 32.
+func plainScaleGroups(dst []float32, q []byte, scales []float32) {
+	group := len(dst) / len(scales)
+	for i, s := range scales {
+		scale(dst[i*group:(i+1)*group], q[i*group:], s)
+	}
+}
+
+// plainScaleAddGroups also adds offsets[g].
+func plainScaleAddGroups(dst []float32, q []byte, scales, offsets []float32) {
+	group := len(dst) / len(scales)
+	for i, s := range scales {
+		scaleAdd(dst[i*group:(i+1)*group], q[i*group:], s, offsets[i])
+	}
+}
+
 // scale stores d·q[i], a multiple of eight of them.
 func scale(dst []float32, q []byte, d float32) {
 	values := signed

@@ -54,7 +54,8 @@ func unpackScaleMins(scales, offsets []float32, src []byte) {
 
 // A scaleMinFormat encodes Q4_K and Q5_K, which differ in the bits of a quant.
 type scaleMinFormat struct {
-	top      int32 // the largest quant
+	top      int32                       // the largest quant
+	pack     func(dst []byte, q []uint8) // stores the quants of a super-block
 	plain    *scaleMinSearch
 	weighted *scaleMinSearch // with importance
 
@@ -63,8 +64,9 @@ type scaleMinFormat struct {
 	clampWeighted bool
 }
 
-func (f *scaleMinFormat) encode(s *scaleMins, x, importance []float32) {
+func (f *scaleMinFormat) encode(dst []byte, x, importance []float32) {
 	var (
+		s            scaleMins
 		found        [8]scaleMin
 		scales, mins [8]float32
 		totals       [8]float32 // Σ w of each sub-block
@@ -93,35 +95,48 @@ func (f *scaleMinFormat) encode(s *scaleMins, x, importance []float32) {
 		scales[j], mins[j] = found[j].scale, found[j].min
 	}
 
-	const levels = 63 // of scales and minimums
 	if importance != nil {
-		s.d = positiveSearch(s.scales[:], scales[:], totals[:], levels)
-		s.dmin = positiveSearch(s.mins[:], mins[:], totals[:], levels)
+		s.d = positiveSearch(s.scales[:], scales[:], totals[:], levels63)
+		s.dmin = positiveSearch(s.mins[:], mins[:], totals[:], levels63)
 	} else {
-		s.d = proportional(s.scales[:], scales[:], levels)
-		s.dmin = proportional(s.mins[:], mins[:], levels)
+		s.d = proportional(s.scales[:], scales[:], levels63)
+		s.dmin = proportional(s.mins[:], mins[:], levels63)
 	}
 	if importance == nil || f.clampWeighted {
-		for j := range found {
-			s.scales[j], s.mins[j] = min(levels, s.scales[j]), min(levels, s.mins[j])
-		}
+		s.clamp()
 	}
-	s.d, s.dmin = F16ToF32(F32ToF16(s.d)), F16ToF32(F32ToF16(s.dmin))
+	s.store(dst)
+	s.quantize(x, &found, f.top)
+	f.pack(dst, s.q[:])
+}
 
-	// The reference reads the scales back in six bits.
-	var packed [16]byte
-	s.pack(packed[:])
-	s.unpack(packed[:])
+const levels63 = 63 // the most of a scale or minimum
 
+func (s *scaleMins) clamp() {
+	for j := range s.scales {
+		s.scales[j], s.mins[j] = min(levels63, s.scales[j]), min(levels63, s.mins[j])
+	}
+}
+
+// store packs what precedes the quants and reads it back: the reference, too,
+// goes on with d and dmin as float16 and with scales of six bits.
+func (s *scaleMins) store(dst []byte) {
+	s.pack(dst)
+	s.unpack(dst)
+}
+
+// quantize makes the last quants. Sub-blocks whose scale is 0 keep those that the
+// search found.
+func (s *scaleMins) quantize(x []float32, found *[8]scaleMin, top int32) {
 	for j := range found {
 		sub, q := x[32*j:32*j+32], s.q[32*j:32*j+32]
 		d, m := float32(s.d*float32(s.scales[j])), float32(s.dmin*float32(s.mins[j]))
 		if d == 0 {
-			found[j].quantize(q, sub, f.top)
+			found[j].quantize(q, sub, top)
 			continue
 		}
 		for i, v := range sub {
-			q[i] = uint8(clamp(nearest((v+m)/d), 0, f.top))
+			q[i] = uint8(clamp(nearest((v+m)/d), 0, top))
 		}
 	}
 }

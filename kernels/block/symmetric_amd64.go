@@ -13,11 +13,10 @@ type symmetricLanes struct {
 	steps   [19]float32 // n + the steps of the candidates, that of 0 first
 	_       [13]float32
 
-	best, most, turn [16]float32
-	scales, inverses [16]float32 // the result; both 0 for sub-blocks that count as zeros
-	x                [32 * 16]float32
-	w                [32 * 16]float32
-	records          [32 * 9 * 16]float32
+	_                [3 * 16]float32 // of the search
+	scales, inverses [16]float32     // the result; both 0 for sub-blocks that count as zeros
+	x, w             [32 * 16]float32
+	_                [(32*9 + 18) * 16]float32 // of the search
 }
 
 func (s *symmetricLanes) set(f *symmetricFormat) {
@@ -30,8 +29,7 @@ func (s *symmetricLanes) set(f *symmetricFormat) {
 
 // symmetricKernels are the kernels of a path.
 type symmetricKernels struct {
-	lanes  int
-	groups int // of lanes, in a descent
+	lanes int
 
 	transpose                           func(dst, src *float32, stride, squares int)
 	searchSquares, searchWeighted       func(s *float32, count int)
@@ -44,11 +42,11 @@ type symmetricKernels struct {
 
 var (
 	symmetricAVX512 = symmetricKernels{
-		16, 4, transposeAVX512, searchSquaresAVX512, searchWeightedAVX512, descendAVX512, weighAVX512, totalAVX512, squaresAVX512,
+		16, transposeAVX512, searchSquaresAVX512, searchWeightedAVX512, descendAVX512, weighAVX512, totalAVX512, squaresAVX512,
 		quantizeQuotientsAVX512, quantizeProductsAVX512,
 	}
 	symmetricAVX2 = symmetricKernels{
-		8, 2, transposeAVX2, searchSquaresAVX2, searchWeightedAVX2, descendAVX2, weighAVX2, totalAVX2, squaresAVX2,
+		8, transposeAVX2, searchSquaresAVX2, searchWeightedAVX2, descendAVX2, weighAVX2, totalAVX2, squaresAVX2,
 		quantizeQuotientsAVX2, quantizeProductsAVX2,
 	}
 )

@@ -137,6 +137,13 @@ func (m *machine) zero() VecVirtual {
 	return v
 }
 
+func (m *machine) zeros(n int) (all []VecVirtual) {
+	for range n {
+		all = append(all, m.zero())
+	}
+	return all
+}
+
 func pointer(name string) Register { return Load(Param(name), GP64()) }
 
 func at(p Register, bytes int) Mem { return Mem{Base: p, Disp: bytes} }
@@ -148,7 +155,6 @@ const (
 	lessEqual    = 0x12
 	notEqual     = 0x04 // or NaN
 	greaterEqual = 0x1d
-	greater      = 0x1e
 )
 
 // compare returns the lanes where a relates to b so: a register K, or a vector of ones.
@@ -176,7 +182,32 @@ func (m *machine) compareToo(mask Register, a VecVirtual, relation uint64, b Vec
 	return v
 }
 
-// choose stores yes in the lanes of mask, no in the others.
+// differs returns those lanes of mask where the integers a and b are not the same.
+func (m *machine) differs(mask Register, a VecVirtual, b Op) Register {
+	if m.wide() {
+		k := K()
+		VPCMPD(Imm(4), b, a, mask, k)
+		return k
+	}
+	v := YMM()
+	VPCMPEQD(b, a, v)
+	VPANDN(mask, v, v)
+	return v
+}
+
+// skipIfNone goes to a label if no lane is in mask.
+func (m *machine) skipIfNone(mask Register, label string) {
+	if m.wide() {
+		KORTESTW(mask, mask)
+	} else {
+		VPTEST(mask, mask)
+	}
+	JZ(LabelRef(label))
+}
+
+// choose stores yes in the lanes of mask, no in the others. avo takes dst for
+// read if it has a mask: a register that is new would be in use from the beginning
+// of the function.
 func (m *machine) choose(mask Register, yes Op, no, dst VecVirtual) {
 	if m.wide() {
 		VBLENDMPS(yes, no, mask, dst)

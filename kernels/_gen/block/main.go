@@ -16,6 +16,7 @@ var kernels = map[string]func(m *machine){
 	"fp4":       (*machine).fp4,
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
+	"scalemin":  (*machine).scaleMin,
 	"ternary":   (*machine).ternary,
 }
 

@@ -6,11 +6,14 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// plain writes encoders that search nothing: one block after the other, elements in lanes.
+// plain writes encoders that search nothing, and decoders: one block after the
+// other, elements in lanes.
 func (m *machine) plain() {
 	m.bytesQ8_0()
 	m.nibbles("Q4_0", 8)
 	m.nibbles("Q5_0", 16)
+	m.scaling("scaleGroups", false)
+	m.scaling("scaleAddGroups", true)
 }
 
 // A block32 is a block of 32 numbers in registers.
@@ -197,13 +200,7 @@ func (m *machine) nibbles(name string, n int) {
 		if m.wide() {
 			VPMOVDB(b.x[0], at(dst, quants))
 		} else {
-			// Numbers up to 255 in lanes of 32 bits.
-			v, low := b.x[0], XMM()
-			VPACKUSDW(b.x[1], v, v)
-			VPERMQ(Imm(0b11_01_10_00), v, v)
-			VEXTRACTI128(Imm(1), v, low)
-			VPACKUSWB(low, v.AsX(), low)
-			VMOVDQU(low, at(dst, quants))
+			m.storeBytes(b.x[0], b.x[1], at(dst, quants))
 		}
 		ADDQ(I32(128), x)
 		ADDQ(I32(size), dst)

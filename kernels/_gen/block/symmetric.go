@@ -18,6 +18,7 @@ func (m *machine) symmetric() {
 	m.weigh()
 	if !m.wide() {
 		m.packSixBits()
+		m.levels()
 		m.packThreeBits()
 	}
 }
@@ -31,16 +32,17 @@ const (
 
 // The places of symmetricLanes, in bytes.
 const (
-	laneLimits   = 0   // n, n-1
-	laneSteps    = 64  // the candidates, of which the first is that of the middle
-	laneBest     = 192 // memory of the search
-	laneMost     = 256
-	laneTurn     = 320
-	laneScales   = 384
-	laneInverses = 448
-	laneValues   = 512
-	laneWeights  = laneValues + 32*64
-	laneRecords  = laneWeights + 32*64
+	laneLimits     = 0   // n, n-1
+	laneSteps      = 64  // the candidates, of which the first is that of the middle
+	laneBest       = 192 // memory of the search
+	laneMost       = 256
+	laneTurn       = 320
+	laneScales     = 384
+	laneInverses   = 448
+	laneValues     = 512
+	laneWeights    = laneValues + 32*64
+	laneRecords    = laneWeights + 32*64
+	laneCandidates = laneRecords + 32*recordRows*64 // inverse scales
 )
 
 // A record is what the candidates need to know of a value: vectors of these.
@@ -68,7 +70,7 @@ const (
 //			q = l+j, no more than n or n-1, with the sign of x[i]/-peak
 //			termX[j], term2[j] = w·x·q, w·q·q
 //	scale = Σ termX[0] / Σ term2[0]
-//	for side in -1, 0: for nine candidates, three at once:
+//	for side in -1, 0: for nine candidates:
 //		inverse = candidate/|peak|
 //		lx = Σ size·inverse >= (side < 0 ? down : up) ? termX[side+1] : termX[side]
 //		l2 = the same of term2
@@ -90,58 +92,90 @@ func (m *machine) symmetricSearch(name, doc string, weighted bool) {
 	most, turn := m.peaks(s, laneValues, count)
 	VMOVUPS(most, at(s, laneMost))
 	VMOVUPS(turn, at(s, laneTurn))
+	// All inverse scales of a side take part at once where there are registers
+	// enough, which leaves less to load.
+	together := 3
+	if m.wide() {
+		together = 9
+	}
 	middle := m.register()
 	VDIVPS(most, m.broadcast(at(s, laneSteps)), middle)
+	if m.wide() {
+		for c := range 18 {
+			v := m.broadcast(at(s, laneSteps+4+4*c))
+			VDIVPS(most, v, v)
+			VMOVUPS(v, at(s, laneCandidates+c*width))
+		}
+	}
 	m.symmetricRecords(s, count, turn, middle, weighted)
 
-	best, scale := m.load(at(s, laneBest)), m.load(at(s, laneScales)) // Σ w·q² and Σ w·x·q
 	{
-		sum2, sumX := best, scale
-		nonzero := m.compare(sum2, notEqual, m.zero())
-		quotient := m.register()
-		VDIVPS(sum2, sumX, quotient)
-		scale, best = m.register(), m.register()
-		m.choose(nonzero, quotient, m.zero(), scale)
+		sum2, sumX := m.load(at(s, laneBest)), m.load(at(s, laneScales))
+		scale, best := m.register(), m.register()
+		VDIVPS(sum2, sumX, scale)
+		m.choose(m.compare(sum2, notEqual, m.zero()), scale, m.zero(), scale)
 		VMULPS(sumX, scale, best)
 		VMOVUPS(best, at(s, laneBest))
 		VMOVUPS(scale, at(s, laneScales))
 		VMOVUPS(middle, at(s, laneInverses))
 	}
 
-	step := GP64()
-	LEAQ(at(s, laneSteps+4), step)
-	shift, batches := GP64(), GP64() // shift leads to the terms of a side
+	// shift leads to the terms of a side.
+	step, shift, batches := GP64(), GP64(), GP64()
+	if m.wide() {
+		LEAQ(at(s, laneCandidates), step)
+	} else {
+		LEAQ(at(s, laneSteps+4), step)
+	}
 	XORQ(shift, shift)
-	MOVQ(I32(6), batches)
+	MOVQ(I32(18/together), batches)
 	loop(batches, func() {
-		const together = 3
-		CMPQ(batches, I32(3))
+		CMPQ(batches, I32(9/together))
 		sameSide := label("side")
 		JNE(LabelRef(sameSide))
 		ADDQ(I32(width), shift)
 		Label(sameSide)
 
-		most := m.load(at(s, laneMost))
-		var inverse, lx, l2 [together]VecVirtual
-		for c := range together {
-			inverse[c] = m.broadcast(at(step, 4*c))
-			VDIVPS(most, inverse[c], inverse[c])
-			lx[c], l2[c] = m.zero(), m.zero()
+		inverse := make([]Op, together)
+		lx, l2 := m.zeros(together), m.zeros(together)
+		if m.wide() {
+			for c := range inverse {
+				inverse[c] = row(step, c)
+			}
+		} else {
+			most := m.load(at(s, laneMost))
+			for c := range inverse {
+				v := m.broadcast(at(step, 4*c))
+				VDIVPS(most, v, v)
+				inverse[c] = v
+			}
 		}
 		p, n := start(laneRecords)
 		sided := GP64()
 		LEAQ(Mem{Base: p, Index: shift, Scale: 1}, sided)
+		termX, term2 := m.register(), m.register()
+		if !m.wide() {
+			term2 = termX // one less, of few
+		}
 		loop(n, func() {
 			lowX, highX := m.load(row(sided, recordX)), m.load(row(sided, recordX+1))
 			low2, high2 := m.load(row(sided, record2)), m.load(row(sided, record2+1))
+			var size, limit Op = row(p, recordSize), row(sided, recordLimits)
+			if m.wide() {
+				size, limit = m.load(size.(Mem)), m.load(limit.(Mem))
+			}
 			for c := range together {
-				size, term := m.register(), m.register()
-				VMULPS(row(p, recordSize), inverse[c], size)
-				high := m.compare(size, greaterEqual, row(sided, recordLimits))
-				m.choose(high, highX, lowX, term)
-				VADDPS(term, lx[c], lx[c])
-				m.choose(high, high2, low2, term)
-				VADDPS(term, l2[c], l2[c])
+				moved := m.register()
+				if m.wide() {
+					VMULPS(inverse[c], size, moved)
+				} else {
+					VMULPS(size, inverse[c], moved)
+				}
+				high := m.compare(moved, greaterEqual, limit)
+				m.choose(high, highX, lowX, termX)
+				VADDPS(termX, lx[c], lx[c])
+				m.choose(high, high2, low2, term2)
+				VADDPS(term2, l2[c], l2[c])
 			}
 			ADDQ(I32(recordRows*width), p)
 			ADDQ(I32(recordRows*width), sided)
@@ -155,20 +189,28 @@ func (m *machine) symmetricSearch(name, doc string, weighted bool) {
 			better := m.compareToo(m.compare(other, less, square), m.zero(), less, l2[c])
 			VDIVPS(l2[c], lx[c], quotient)
 			m.choose(better, quotient, scale, scale)
-			m.choose(better, inverse[c], found, found)
+			if m.wide() {
+				m.choose(better, m.load(inverse[c].(Mem)), found, found)
+			} else {
+				m.choose(better, inverse[c], found, found)
+			}
 			VMULPS(lx[c], quotient, quotient)
 			m.choose(better, quotient, best, best)
 		}
 		VMOVUPS(best, at(s, laneBest))
 		VMOVUPS(scale, at(s, laneScales))
 		VMOVUPS(found, at(s, laneInverses))
-		ADDQ(I32(4*together), step)
+		if m.wide() {
+			ADDQ(I32(together*width), step)
+		} else {
+			ADDQ(I32(together*4), step)
+		}
 	})
 
 	zeros := m.compare(m.load(at(s, laneMost)), less, m.k(tiny))
 	found := m.load(at(s, laneInverses))
 	m.or(at(s, laneTurn), found, found)
-	scale = m.load(at(s, laneScales))
+	scale := m.load(at(s, laneScales))
 	m.choose(zeros, m.zero(), found, found)
 	m.choose(zeros, m.zero(), scale, scale)
 	VMOVUPS(found, at(s, laneInverses))
