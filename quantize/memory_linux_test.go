@@ -13,13 +13,14 @@ import (
 // the model: here rows are as long as those of 7 billion weights.
 const residentLimit = 100 << 20
 
-// TestMemory quantizes matrices of Llama 2 7B, from a sparse file, to three types
-// at once and looks at the memory that is not that of mapped files.
+// TestMemory quantizes matrices with the rows of Llama 2 7B, from a sparse file, to
+// two types at once and looks at the memory that is not that of mapped files. The
+// outputs, and what comes in between, are larger than the limit.
 func TestMemory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	m := newModel("llama", "llama", 32, 32, 32, 0).
-		addType(gguf.TypeF16, []int64{4096, 4000}, "token_embd.weight").
-		addType(gguf.TypeF16, []int64{11008, 4096}, "blk.0.ffn_down.weight").
+		addType(gguf.TypeF16, []int64{4096, 2000}, "token_embd.weight").
+		addType(gguf.TypeF16, []int64{11008, 2048}, "blk.0.ffn_down.weight").
 		addType(gguf.TypeF16, []int64{4096, 4096}, "blk.0.attn_q.weight")
 	layout, err := gguf.NewLayout(m.metadata(), m.tensors, nil)
 	if err != nil {
@@ -33,8 +34,8 @@ func TestMemory(t *testing.T) {
 	}
 	before := anonymous(t)
 	var most int64
-	all := jobs(t, FileSource(reopen(t, "in.gguf")), Options{}, gguf.FileQ8_0, gguf.FileF16, gguf.FileQ4_0)
-	_, err = Run(t.Context(), all, &RunOptions{Threads: 4, Measure: true, Progress: func(Progress) { most = max(most, anonymous(t)) }})
+	all := jobs(t, FileSource(reopen(t, "in.gguf")), Options{}, gguf.FileQ8_0, gguf.FileF16)
+	_, err = Run(t.Context(), all, &RunOptions{Threads: 4, Progress: func(Progress) { most = max(most, anonymous(t)) }})
 	if err != nil {
 		t.Fatal(err)
 	}
