@@ -45,9 +45,9 @@ type gridWork struct {
 	gridSub
 	wx             [32]float32 // w·x
 	inverse, scale [gridLanes]float32
-	qx, q2         [gridLanes]float32
-	codes          [8][gridLanes]uint32 // (group, candidate)
-	lines          [2][maxNear]float32  // of near points: s·lines[0][i] - lines[1][i]
+	sums           [2][gridLanes]float32 // Σ w·x·q and Σ w·q²
+	codes          [8][gridLanes]uint32  // (group, candidate)
+	lines          [2][maxNear]float32   // of near points: s·lines[0][i] - lines[1][i]
 	block          gridBlock
 }
 
@@ -156,7 +156,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 	var best float32
 	won := -1
 	for i := range count {
-		qx, q2 := g.qx[i], g.q2[i]
+		qx, q2 := g.sums[0][i], g.sums[1][i]
 		if q2 > 0 && float32(qx*qx) > float32(best*q2) {
 			scale = qx / q2
 			best = float32(scale * qx)
@@ -279,7 +279,7 @@ func fitGrid(f *gridFormat, g *gridWork) {
 		for j := range f.group / f.book.coordinates {
 			codes[j] = uint16(g.codes[j][i])
 		}
-		g.qx[i], g.q2[i] = f.fit(&g.gridSub, &codes)
+		g.sums[0][i], g.sums[1][i] = f.fit(&g.gridSub, &codes)
 	}
 }
 

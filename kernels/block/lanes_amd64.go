@@ -32,14 +32,15 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		codebook  *codebookKernels
 		fp4       *fp4Kernels
 		ternary   *ternaryKernels
+		grid      *gridKernels
 	)
 	switch path {
 	case cpu.AVX512:
 		plain, symmetric, scaleMin, codebook = &plainAVX512, &symmetricAVX512, &scaleMinAVX512, &codebookAVX512
-		fp4, ternary = &fp4AVX512, &ternaryAVX512
+		fp4, ternary, grid = &fp4AVX512, &ternaryAVX512, &gridAVX512
 	case cpu.AVX2:
 		plain, symmetric, scaleMin, codebook = &plainAVX2, &symmetricAVX2, &scaleMinAVX2, &codebookAVX2
-		fp4, ternary = &fp4AVX2, &ternaryAVX2
+		fp4, ternary, grid = &fp4AVX2, &ternaryAVX2, &gridAVX2
 	default:
 		return nil
 	}
@@ -64,6 +65,6 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
 		gguf.TypeQ1_0:  ternary.encodeQ1_0,
 	}
-	addGridEncoders(encoders, &plainGridKernels)
+	addGridEncoders(encoders, grid)
 	return encoders
 }
