@@ -839,48 +839,49 @@ loop8:
 	RET
 
 // func nearGrid2AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV, POPCNT
+// Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, POPCNT
 TEXT ·nearGrid2AVX512(SB), NOSPLIT, $0-80
 	VBROADCASTSS     constants<>+96(SB), Z0
+	VBROADCASTSS     constants<>+100(SB), Z1
 	MOVQ             w+16(FP), AX
 	MOVQ             x+24(FP), CX
-	VMOVUPS          constants<>+100(SB), Z1
-	VMOVUPS          constants<>+164(SB), Z2
-	VMOVUPS          constants<>+228(SB), Z3
-	VMOVUPS          constants<>+292(SB), Z4
-	VMULPS.BCST      (AX), Z1, Z5
-	VFMADD231PS.BCST 4(AX), Z2, Z5
-	VMULPS.BCST      (CX), Z3, Z6
-	VMULPS.BCST      (AX), Z6, Z6
-	VMULPS.BCST      4(CX), Z4, Z7
-	VFMADD231PS.BCST 4(AX), Z7, Z6
-	VMULPS.BCST      8(AX), Z1, Z7
-	VFMADD231PS.BCST 12(AX), Z2, Z7
-	VMULPS.BCST      8(CX), Z3, Z8
-	VMULPS.BCST      8(AX), Z8, Z8
-	VMULPS.BCST      12(CX), Z4, Z9
-	VFMADD231PS.BCST 12(AX), Z9, Z8
-	VMULPS.BCST      16(AX), Z1, Z9
-	VFMADD231PS.BCST 20(AX), Z2, Z9
-	VMULPS.BCST      16(CX), Z3, Z10
-	VMULPS.BCST      16(AX), Z10, Z10
-	VMULPS.BCST      20(CX), Z4, Z11
-	VFMADD231PS.BCST 20(AX), Z11, Z10
-	VMULPS.BCST      24(AX), Z1, Z1
-	VFMADD231PS.BCST 28(AX), Z2, Z1
-	VMULPS.BCST      24(CX), Z3, Z2
+	VMOVUPS          constants<>+104(SB), Z2
+	VMOVUPS          constants<>+168(SB), Z3
+	VMOVUPS          constants<>+232(SB), Z4
+	VMOVUPS          constants<>+296(SB), Z5
+	VMULPS.BCST      (AX), Z2, Z6
+	VFMADD231PS.BCST 4(AX), Z3, Z6
+	VMULPS.BCST      (CX), Z4, Z7
+	VMULPS.BCST      (AX), Z7, Z7
+	VMULPS.BCST      4(CX), Z5, Z8
+	VFMADD231PS.BCST 4(AX), Z8, Z7
+	VMULPS.BCST      8(AX), Z2, Z8
+	VFMADD231PS.BCST 12(AX), Z3, Z8
+	VMULPS.BCST      8(CX), Z4, Z10
+	VMULPS.BCST      8(AX), Z10, Z10
+	VMULPS.BCST      12(CX), Z5, Z11
+	VFMADD231PS.BCST 12(AX), Z11, Z10
+	VMULPS.BCST      16(AX), Z2, Z11
+	VFMADD231PS.BCST 20(AX), Z3, Z11
+	VMULPS.BCST      16(CX), Z4, Z12
+	VMULPS.BCST      16(AX), Z12, Z12
+	VMULPS.BCST      20(CX), Z5, Z13
+	VFMADD231PS.BCST 20(AX), Z13, Z12
 	VMULPS.BCST      24(AX), Z2, Z2
-	VMULPS.BCST      28(CX), Z4, Z3
 	VFMADD231PS.BCST 28(AX), Z3, Z2
+	VMULPS.BCST      24(CX), Z4, Z3
+	VMULPS.BCST      24(AX), Z3, Z3
+	VMULPS.BCST      28(CX), Z5, Z4
+	VFMADD231PS.BCST 28(AX), Z4, Z3
 	MOVQ             codes+0(FP), AX
-	VBROADCASTSS     margin+64(FP), Z3
+	VBROADCASTSS     margin+64(FP), Z4
 	MOVQ             count+56(FP), DX
 	MOVL             $-1, CX
 	BZHIL            DX, CX, CX
 	XORQ             DX, DX
 	XORQ             BX, BX
-	VMOVDQU32        (AX), Z4
-	VMOVDQU32        64(AX), Z11
+	VMOVDQU32        (AX), Z5
+	VMOVDQU32        64(AX), Z13
 
 next9:
 	TESTL        CX, CX
@@ -888,9 +889,9 @@ next9:
 	XORQ         SI, SI
 	TZCNTL       CX, SI
 	MOVL         (AX)(SI*4), SI
-	VPBROADCASTD SI, Z12
-	VPCMPEQD     Z4, Z12, K1
-	VPCMPEQD     Z11, Z12, K2
+	VPBROADCASTD SI, Z14
+	VPCMPEQD     Z5, Z14, K1
+	VPCMPEQD     Z13, Z14, K2
 	KMOVW        K1, DI
 	KMOVW        K2, R8
 	SHLL         $0x10, R8
@@ -909,43 +910,47 @@ next9:
 	ADDQ         $0x02, SI
 	CMPQ         R8, $0x10
 	JG           long10
-	VPMOVZXWD    (SI), Z12
-	VPERMPS      Z5, Z12, Z14
-	VPERMPS      Z6, Z12, Z15
-	VPSRLD       $0x04, Z12, Z12
-	VPERMPS      Z7, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z8, Z12, Z13
-	VADDPS       Z13, Z15, Z15
-	VPSRLD       $0x04, Z12, Z12
-	VPERMPS      Z9, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z10, Z12, Z13
-	VADDPS       Z13, Z15, Z15
-	VPSRLD       $0x04, Z12, Z12
-	VPERMPS      Z1, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z2, Z12, Z13
-	VADDPS       Z13, Z15, Z15
+	CMPQ         R8, $0x08
+	JLE          short12
+	VPMOVZXWD    (SI), Z14
+	VPERMPS      Z6, Z14, Z16
+	VPERMPS      Z7, Z14, Z17
+	VPSRLD       $0x04, Z14, Z14
+	VPERMPS      Z8, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z10, Z14, Z15
+	VADDPS       Z15, Z17, Z17
+	VPSRLD       $0x04, Z14, Z14
+	VPERMPS      Z11, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z12, Z14, Z15
+	VADDPS       Z15, Z17, Z17
+	VPSRLD       $0x04, Z14, Z14
+	VPERMPS      Z2, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z3, Z14, Z15
+	VADDPS       Z15, Z17, Z17
 	MOVL         $-1, R9
 	BZHIL        R8, R9, R9
 	KMOVW        R9, K1
-	VBLENDMPS    Z14, Z0, K1, Z14
+	VBLENDMPS    Z16, Z0, K1, Z16
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z3, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z4, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R10, R10
@@ -953,22 +958,24 @@ next9:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	BLSRL        DI, R8
-	JZ           checked14
+	JZ           checked15
 	XORQ         R8, R8
 	BSRL         DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z3, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z4, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R11, R11
@@ -976,28 +983,30 @@ next9:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R11
 	CMPQ         R10, R11
-	JNE          each12
+	JNE          each13
 
-checked14:
+checked15:
 	TESTQ R10, R10
-	JGE   uniform13
+	JGE   uniform14
 
-each12:
+each13:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z3, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z4, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R10, R10
@@ -1005,31 +1014,143 @@ each12:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided15
+	JGE          decided16
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on16
+	JMP          on17
 
-decided15:
+decided16:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on16:
+on17:
 	BLSRL DI, DI
-	JNZ   each12
+	JNZ   each13
 	JMP   next9
 
-uniform13:
-	MOVWLZX      (SI)(R10*2), R8
-	VPBROADCASTD R8, Z12
+uniform14:
+	MOVWLZX      (SI)(R10*2), SI
+	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, (AX)
+	VMOVDQU32    Z14, K1, (AX)
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, 64(AX)
+	VMOVDQU32    Z14, K1, 64(AX)
+	JMP          next9
+
+short12:
+	VBROADCASTI128 (SI), Y9
+	VPMOVZXWD      Y9, Z14
+	VPERMPS        Z6, Z14, Z16
+	VPERMPS        Z7, Z14, Z17
+	VPSRLD         $0x04, Z14, Z14
+	VPERMPS        Z8, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z10, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	VPSRLD         $0x04, Z14, Z14
+	VPERMPS        Z11, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z12, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	VPSRLD         $0x04, Z14, Z14
+	VPERMPS        Z2, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z3, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	MOVL           $-1, R9
+	BZHIL          R8, R9, R9
+	MOVL           R9, R8
+	SHLL           $0x08, R8
+	ORL            R8, R9
+	KMOVW          R9, K1
+	VBLENDMPS      Z16, Z0, K1, Z16
+	XORQ           R8, R8
+	BSRL           DI, R8
+	MOVQ           scales+8(FP), R9
+	XORQ           R10, R10
+	TZCNTL         DI, R10
+	VBROADCASTSS   (R9)(R10*4), Y9
+	VBROADCASTSS   (R9)(R8*4), Y14
+	VINSERTF64X4   $0x01, Y14, Z9, Z9
+	VFMSUB213PS    Z17, Z16, Z9
+	VSHUFF32X4     $0xb1, Z9, Z9, Z14
+	VMINPS         Z14, Z9, Z15
+	VPERMILPS      $0x4e, Z15, Z14
+	VMINPS         Z14, Z15, Z15
+	VPERMILPS      $0xb1, Z15, Z14
+	VMINPS         Z14, Z15, Z15
+	VMULPS         Z1, Z15, Z14
+	VMAXPS         Z4, Z14, Z14
+	VADDPS         Z14, Z15, Z15
+	VCMPPS         $0x12, Z15, Z9, K1
+	KMOVW          K1, R8
+	MOVL           R8, R9
+	SHRL           $0x08, R9
+	ANDL           $0xff, R8
+	XORQ           R10, R10
+	TZCNTL         R8, R10
+	XORL           R8, R9
+	BLSRL          R8, R8
+	ORL            R8, R9
+	JZ             uniform19
+	MOVL           $+255, R8
+	KMOVW          R8, K1
+	VBLENDMPS      Z16, Z0, K1, Z16
+
+each18:
+	XORQ         R8, R8
+	TZCNTL       DI, R8
+	MOVQ         scales+8(FP), R9
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z4, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
+	KMOVW        K1, R8
+	MOVQ         $-1, R9
+	XORQ         R10, R10
+	TZCNTL       R8, R10
+	BLSRL        R8, R8
+	CMOVQNE      R9, R10
+	TESTQ        R10, R10
+	JGE          decided20
+	XORQ         R8, R8
+	TZCNTL       DI, R8
+	BTSL         R8, BX
+	JMP          on21
+
+decided20:
+	MOVWLZX (SI)(R10*2), R8
+	XORQ    R9, R9
+	TZCNTL  DI, R9
+	MOVL    R8, (AX)(R9*4)
+
+on21:
+	BLSRL DI, DI
+	JNZ   each18
+	JMP   next9
+
+uniform19:
+	MOVWLZX      (SI)(R10*2), SI
+	VPBROADCASTD SI, Z14
+	KMOVW        DI, K1
+	VMOVDQU32    Z14, K1, (AX)
+	SHRL         $0x10, DI
+	KMOVW        DI, K1
+	VMOVDQU32    Z14, K1, 64(AX)
 	JMP          next9
 
 long10:
@@ -1037,77 +1158,79 @@ long10:
 	MOVQ lines+48(FP), R10
 	MOVQ R8, R11
 
-lines17:
-	VPMOVZXWD (R9), Z12
-	VPERMPS   Z5, Z12, Z14
-	VPERMPS   Z6, Z12, Z15
-	VPSRLD    $0x04, Z12, Z12
-	VPERMPS   Z7, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z8, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VPSRLD    $0x04, Z12, Z12
-	VPERMPS   Z9, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z10, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VPSRLD    $0x04, Z12, Z12
-	VPERMPS   Z1, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z2, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VMOVUPS   Z15, 1280(R10)
+lines22:
+	VPMOVZXWD (R9), Z14
+	VPERMPS   Z6, Z14, Z16
+	VPERMPS   Z7, Z14, Z17
+	VPSRLD    $0x04, Z14, Z14
+	VPERMPS   Z8, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z10, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VPSRLD    $0x04, Z14, Z14
+	VPERMPS   Z11, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z12, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VPSRLD    $0x04, Z14, Z14
+	VPERMPS   Z2, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z3, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VMOVUPS   Z17, 1280(R10)
 	CMPQ      R11, $0x10
-	JLT       last18
-	VMOVUPS   Z14, (R10)
+	JLT       last23
+	VMOVUPS   Z16, (R10)
 	ADDQ      $0x20, R9
 	ADDQ      $0x40, R10
 	SUBQ      $0x10, R11
-	JNZ       lines17
-	JMP       stored19
+	JNZ       lines22
+	JMP       stored24
 
-last18:
+last23:
 	MOVL      $-1, R9
 	BZHIL     R11, R9, R9
 	KMOVW     R9, K1
-	VBLENDMPS Z14, Z0, K1, Z14
-	VMOVUPS   Z14, (R10)
+	VBLENDMPS Z16, Z0, K1, Z16
+	VMOVUPS   Z16, (R10)
 
-stored19:
+stored24:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many23:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many28:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many23
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z3, Z13, Z13
+	JNE         many28
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z4, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R12, R12
 	XORQ        R11, R11
 
-many24:
-	VMOVUPS      (R9), Z14
-	VFMSUB213PS  1280(R9), Z12, Z14
-	VCMPPS       $0x12, Z13, Z14, K1
+many29:
+	VMOVUPS      (R9), Z16
+	VFMSUB213PS  1280(R9), Z14, Z16
+	VCMPPS       $0x12, Z15, Z16, K1
 	KMOVW        K1, R13
 	XORQ         R14, R14
 	TZCNTL       R13, R14
@@ -1118,7 +1241,7 @@ many24:
 	ADDL         R13, R12
 	ADDQ         $0x40, R9
 	CMPQ         R9, R10
-	JNE          many24
+	JNE          many29
 	MOVQ         lines+48(FP), R9
 	SUBQ         R9, R11
 	SHRQ         $0x02, R11
@@ -1126,41 +1249,43 @@ many24:
 	MOVQ         $-1, R12
 	CMOVQNE      R12, R11
 	BLSRL        DI, R9
-	JZ           checked22
+	JZ           checked27
 	XORQ         R9, R9
 	BSRL         DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many25:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many30:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many25
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z3, Z13, Z13
+	JNE         many30
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z4, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R13, R13
 	XORQ        R12, R12
 
-many26:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VCMPPS      $0x12, Z13, Z14, K1
+many31:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
 	KMOVW       K1, R14
 	XORQ        R15, R15
 	TZCNTL      R14, R15
@@ -1171,7 +1296,7 @@ many26:
 	ADDL        R14, R13
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many26
+	JNE         many31
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R12
 	SHRQ        $0x02, R12
@@ -1179,47 +1304,49 @@ many26:
 	MOVQ        $-1, R13
 	CMOVQNE     R13, R12
 	CMPQ        R11, R12
-	JNE         each20
+	JNE         each25
 
-checked22:
+checked27:
 	TESTQ R11, R11
-	JGE   uniform21
+	JGE   uniform26
 
-each20:
+each25:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many27:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many32:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many27
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z3, Z13, Z13
+	JNE         many32
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z4, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R12, R12
 	XORQ        R11, R11
 
-many28:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VCMPPS      $0x12, Z13, Z14, K1
+many33:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
 	KMOVW       K1, R13
 	XORQ        R14, R14
 	TZCNTL      R13, R14
@@ -1230,7 +1357,7 @@ many28:
 	ADDL        R13, R12
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many28
+	JNE         many33
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R11
 	SHRQ        $0x02, R11
@@ -1238,31 +1365,31 @@ many28:
 	MOVQ        $-1, R12
 	CMOVQNE     R12, R11
 	TESTQ       R11, R11
-	JGE         decided29
+	JGE         decided34
 	XORQ        R9, R9
 	TZCNTL      DI, R9
 	BTSL        R9, BX
-	JMP         on30
+	JMP         on35
 
-decided29:
+decided34:
 	MOVWLZX (SI)(R11*2), R9
 	XORQ    R10, R10
 	TZCNTL  DI, R10
 	MOVL    R9, (AX)(R10*4)
 
-on30:
+on35:
 	BLSRL DI, DI
-	JNZ   each20
+	JNZ   each25
 	JMP   next9
 
-uniform21:
-	MOVWLZX      (SI)(R11*2), R9
-	VPBROADCASTD R9, Z12
+uniform26:
+	MOVWLZX      (SI)(R11*2), SI
+	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, (AX)
+	VMOVDQU32    Z14, K1, (AX)
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, 64(AX)
+	VMOVDQU32    Z14, K1, 64(AX)
 	JMP          next9
 
 done11:
@@ -1273,44 +1400,45 @@ done11:
 	RET
 
 // func nearGrid3AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV, POPCNT
+// Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, POPCNT
 TEXT ·nearGrid3AVX512(SB), NOSPLIT, $0-80
 	VBROADCASTSS constants<>+96(SB), Z0
+	VBROADCASTSS constants<>+100(SB), Z1
 	MOVQ         w+16(FP), AX
 	MOVQ         x+24(FP), CX
-	VMOVUPS      constants<>+356(SB), Z1
-	VMOVUPS      constants<>+420(SB), Z2
-	VMULPS.BCST  (AX), Z1, Z3
-	VMULPS.BCST  (CX), Z2, Z4
-	VMULPS.BCST  (AX), Z4, Z4
-	VMULPS.BCST  4(AX), Z1, Z5
-	VMULPS.BCST  4(CX), Z2, Z6
-	VMULPS.BCST  4(AX), Z6, Z6
-	VMULPS.BCST  8(AX), Z1, Z7
-	VMULPS.BCST  8(CX), Z2, Z8
-	VMULPS.BCST  8(AX), Z8, Z8
-	VMULPS.BCST  12(AX), Z1, Z1
-	VMULPS.BCST  12(CX), Z2, Z2
+	VMOVUPS      constants<>+360(SB), Z2
+	VMOVUPS      constants<>+424(SB), Z3
+	VMULPS.BCST  (AX), Z2, Z4
+	VMULPS.BCST  (CX), Z3, Z5
+	VMULPS.BCST  (AX), Z5, Z5
+	VMULPS.BCST  4(AX), Z2, Z6
+	VMULPS.BCST  4(CX), Z3, Z7
+	VMULPS.BCST  4(AX), Z7, Z7
+	VMULPS.BCST  8(AX), Z2, Z8
+	VMULPS.BCST  8(CX), Z3, Z9
+	VMULPS.BCST  8(AX), Z9, Z9
 	VMULPS.BCST  12(AX), Z2, Z2
+	VMULPS.BCST  12(CX), Z3, Z3
+	VMULPS.BCST  12(AX), Z3, Z3
 	MOVQ         codes+0(FP), AX
-	VBROADCASTSS margin+64(FP), Z9
+	VBROADCASTSS margin+64(FP), Z11
 	MOVQ         count+56(FP), DX
 	MOVL         $-1, CX
 	BZHIL        DX, CX, CX
 	XORQ         DX, DX
 	XORQ         BX, BX
-	VMOVDQU32    (AX), Z10
-	VMOVDQU32    64(AX), Z11
+	VMOVDQU32    (AX), Z12
+	VMOVDQU32    64(AX), Z13
 
-next31:
+next36:
 	TESTL        CX, CX
-	JZ           done33
+	JZ           done38
 	XORQ         SI, SI
 	TZCNTL       CX, SI
 	MOVL         (AX)(SI*4), SI
-	VPBROADCASTD SI, Z12
-	VPCMPEQD     Z10, Z12, K1
-	VPCMPEQD     Z11, Z12, K2
+	VPBROADCASTD SI, Z14
+	VPCMPEQD     Z12, Z14, K1
+	VPCMPEQD     Z13, Z14, K2
 	KMOVW        K1, DI
 	KMOVW        K2, R8
 	SHLL         $0x10, R8
@@ -1320,7 +1448,7 @@ next31:
 	MOVQ         at+32(FP), R8
 	MOVLQSX      (R8)(SI*4), SI
 	TESTQ        SI, SI
-	JGE          next31
+	JGE          next36
 	ORL          DI, DX
 	NOTQ         SI
 	MOVQ         lists+40(FP), R8
@@ -1328,44 +1456,48 @@ next31:
 	MOVWQZX      (SI), R8
 	ADDQ         $0x02, SI
 	CMPQ         R8, $0x10
-	JG           long32
-	VPMOVZXWD    (SI), Z12
-	VPERMPS      Z3, Z12, Z14
-	VPERMPS      Z4, Z12, Z15
-	VPSRLD       $0x03, Z12, Z12
-	VPERMPS      Z5, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z6, Z12, Z13
-	VADDPS       Z13, Z15, Z15
-	VPSRLD       $0x03, Z12, Z12
-	VPERMPS      Z7, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z8, Z12, Z13
-	VADDPS       Z13, Z15, Z15
-	VPSRLD       $0x03, Z12, Z12
-	VPERMPS      Z1, Z12, Z13
-	VADDPS       Z13, Z14, Z14
-	VPERMPS      Z2, Z12, Z13
-	VADDPS       Z13, Z15, Z15
+	JG           long37
+	CMPQ         R8, $0x08
+	JLE          short39
+	VPMOVZXWD    (SI), Z14
+	VPERMPS      Z4, Z14, Z16
+	VPERMPS      Z5, Z14, Z17
+	VPSRLD       $0x03, Z14, Z14
+	VPERMPS      Z6, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z7, Z14, Z15
+	VADDPS       Z15, Z17, Z17
+	VPSRLD       $0x03, Z14, Z14
+	VPERMPS      Z8, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z9, Z14, Z15
+	VADDPS       Z15, Z17, Z17
+	VPSRLD       $0x03, Z14, Z14
+	VPERMPS      Z2, Z14, Z15
+	VADDPS       Z15, Z16, Z16
+	VPERMPS      Z3, Z14, Z15
+	VADDPS       Z15, Z17, Z17
 	MOVL         $-1, R9
 	BZHIL        R8, R9, R9
 	KMOVW        R9, K1
-	VBLENDMPS    Z14, Z0, K1, Z14
+	VBLENDMPS    Z16, Z0, K1, Z16
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z9, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z11, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R10, R10
@@ -1373,22 +1505,24 @@ next31:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	BLSRL        DI, R8
-	JZ           checked36
+	JZ           checked42
 	XORQ         R8, R8
 	BSRL         DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z9, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z11, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R11, R11
@@ -1396,28 +1530,30 @@ next31:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R11
 	CMPQ         R10, R11
-	JNE          each34
+	JNE          each40
 
-checked36:
+checked42:
 	TESTQ R10, R10
-	JGE   uniform35
+	JGE   uniform41
 
-each34:
+each40:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z12
-	VFMSUB213PS  Z15, Z14, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMINPS       Z13, Z12, Z16
-	VSHUFF32X4   $0xb1, Z16, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0x4e, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VPERMILPS    $0xb1, Z16, Z13
-	VMINPS       Z13, Z16, Z16
-	VADDPS       Z9, Z16, Z16
-	VCMPPS       $0x12, Z16, Z12, K1
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z11, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
 	KMOVW        K1, R8
 	MOVQ         $-1, R9
 	XORQ         R10, R10
@@ -1425,109 +1561,223 @@ each34:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided37
+	JGE          decided43
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on38
+	JMP          on44
 
-decided37:
+decided43:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on38:
+on44:
 	BLSRL DI, DI
-	JNZ   each34
-	JMP   next31
+	JNZ   each40
+	JMP   next36
 
-uniform35:
-	MOVWLZX      (SI)(R10*2), R8
-	VPBROADCASTD R8, Z12
+uniform41:
+	MOVWLZX      (SI)(R10*2), SI
+	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, (AX)
+	VMOVDQU32    Z14, K1, (AX)
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, 64(AX)
-	JMP          next31
+	VMOVDQU32    Z14, K1, 64(AX)
+	JMP          next36
 
-long32:
+short39:
+	VBROADCASTI128 (SI), Y10
+	VPMOVZXWD      Y10, Z14
+	VPERMPS        Z4, Z14, Z16
+	VPERMPS        Z5, Z14, Z17
+	VPSRLD         $0x03, Z14, Z14
+	VPERMPS        Z6, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z7, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	VPSRLD         $0x03, Z14, Z14
+	VPERMPS        Z8, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z9, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	VPSRLD         $0x03, Z14, Z14
+	VPERMPS        Z2, Z14, Z15
+	VADDPS         Z15, Z16, Z16
+	VPERMPS        Z3, Z14, Z15
+	VADDPS         Z15, Z17, Z17
+	MOVL           $-1, R9
+	BZHIL          R8, R9, R9
+	MOVL           R9, R8
+	SHLL           $0x08, R8
+	ORL            R8, R9
+	KMOVW          R9, K1
+	VBLENDMPS      Z16, Z0, K1, Z16
+	XORQ           R8, R8
+	BSRL           DI, R8
+	MOVQ           scales+8(FP), R9
+	XORQ           R10, R10
+	TZCNTL         DI, R10
+	VBROADCASTSS   (R9)(R10*4), Y10
+	VBROADCASTSS   (R9)(R8*4), Y14
+	VINSERTF64X4   $0x01, Y14, Z10, Z10
+	VFMSUB213PS    Z17, Z16, Z10
+	VSHUFF32X4     $0xb1, Z10, Z10, Z14
+	VMINPS         Z14, Z10, Z15
+	VPERMILPS      $0x4e, Z15, Z14
+	VMINPS         Z14, Z15, Z15
+	VPERMILPS      $0xb1, Z15, Z14
+	VMINPS         Z14, Z15, Z15
+	VMULPS         Z1, Z15, Z14
+	VMAXPS         Z11, Z14, Z14
+	VADDPS         Z14, Z15, Z15
+	VCMPPS         $0x12, Z15, Z10, K1
+	KMOVW          K1, R8
+	MOVL           R8, R9
+	SHRL           $0x08, R9
+	ANDL           $0xff, R8
+	XORQ           R10, R10
+	TZCNTL         R8, R10
+	XORL           R8, R9
+	BLSRL          R8, R8
+	ORL            R8, R9
+	JZ             uniform46
+	MOVL           $+255, R8
+	KMOVW          R8, K1
+	VBLENDMPS      Z16, Z0, K1, Z16
+
+each45:
+	XORQ         R8, R8
+	TZCNTL       DI, R8
+	MOVQ         scales+8(FP), R9
+	VBROADCASTSS (R9)(R8*4), Z14
+	VFMSUB213PS  Z17, Z16, Z14
+	VSHUFF32X4   $0x4e, Z14, Z14, Z15
+	VMINPS       Z15, Z14, Z15
+	VSHUFF32X4   $0xb1, Z15, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0x4e, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VPERMILPS    $0xb1, Z15, Z18
+	VMINPS       Z18, Z15, Z15
+	VMULPS       Z1, Z15, Z18
+	VMAXPS       Z11, Z18, Z18
+	VADDPS       Z18, Z15, Z15
+	VCMPPS       $0x12, Z15, Z14, K1
+	KMOVW        K1, R8
+	MOVQ         $-1, R9
+	XORQ         R10, R10
+	TZCNTL       R8, R10
+	BLSRL        R8, R8
+	CMOVQNE      R9, R10
+	TESTQ        R10, R10
+	JGE          decided47
+	XORQ         R8, R8
+	TZCNTL       DI, R8
+	BTSL         R8, BX
+	JMP          on48
+
+decided47:
+	MOVWLZX (SI)(R10*2), R8
+	XORQ    R9, R9
+	TZCNTL  DI, R9
+	MOVL    R8, (AX)(R9*4)
+
+on48:
+	BLSRL DI, DI
+	JNZ   each45
+	JMP   next36
+
+uniform46:
+	MOVWLZX      (SI)(R10*2), SI
+	VPBROADCASTD SI, Z14
+	KMOVW        DI, K1
+	VMOVDQU32    Z14, K1, (AX)
+	SHRL         $0x10, DI
+	KMOVW        DI, K1
+	VMOVDQU32    Z14, K1, 64(AX)
+	JMP          next36
+
+long37:
 	MOVQ SI, R9
 	MOVQ lines+48(FP), R10
 	MOVQ R8, R11
 
-lines39:
-	VPMOVZXWD (R9), Z12
-	VPERMPS   Z3, Z12, Z14
-	VPERMPS   Z4, Z12, Z15
-	VPSRLD    $0x03, Z12, Z12
-	VPERMPS   Z5, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z6, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VPSRLD    $0x03, Z12, Z12
-	VPERMPS   Z7, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z8, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VPSRLD    $0x03, Z12, Z12
-	VPERMPS   Z1, Z12, Z13
-	VADDPS    Z13, Z14, Z14
-	VPERMPS   Z2, Z12, Z13
-	VADDPS    Z13, Z15, Z15
-	VMOVUPS   Z15, 1280(R10)
+lines49:
+	VPMOVZXWD (R9), Z14
+	VPERMPS   Z4, Z14, Z16
+	VPERMPS   Z5, Z14, Z17
+	VPSRLD    $0x03, Z14, Z14
+	VPERMPS   Z6, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z7, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VPSRLD    $0x03, Z14, Z14
+	VPERMPS   Z8, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z9, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VPSRLD    $0x03, Z14, Z14
+	VPERMPS   Z2, Z14, Z15
+	VADDPS    Z15, Z16, Z16
+	VPERMPS   Z3, Z14, Z15
+	VADDPS    Z15, Z17, Z17
+	VMOVUPS   Z17, 1280(R10)
 	CMPQ      R11, $0x10
-	JLT       last40
-	VMOVUPS   Z14, (R10)
+	JLT       last50
+	VMOVUPS   Z16, (R10)
 	ADDQ      $0x20, R9
 	ADDQ      $0x40, R10
 	SUBQ      $0x10, R11
-	JNZ       lines39
-	JMP       stored41
+	JNZ       lines49
+	JMP       stored51
 
-last40:
+last50:
 	MOVL      $-1, R9
 	BZHIL     R11, R9, R9
 	KMOVW     R9, K1
-	VBLENDMPS Z14, Z0, K1, Z14
-	VMOVUPS   Z14, (R10)
+	VBLENDMPS Z16, Z0, K1, Z16
+	VMOVUPS   Z16, (R10)
 
-stored41:
+stored51:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many45:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many55:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many45
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z9, Z13, Z13
+	JNE         many55
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z11, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R12, R12
 	XORQ        R11, R11
 
-many46:
-	VMOVUPS      (R9), Z14
-	VFMSUB213PS  1280(R9), Z12, Z14
-	VCMPPS       $0x12, Z13, Z14, K1
+many56:
+	VMOVUPS      (R9), Z16
+	VFMSUB213PS  1280(R9), Z14, Z16
+	VCMPPS       $0x12, Z15, Z16, K1
 	KMOVW        K1, R13
 	XORQ         R14, R14
 	TZCNTL       R13, R14
@@ -1538,7 +1788,7 @@ many46:
 	ADDL         R13, R12
 	ADDQ         $0x40, R9
 	CMPQ         R9, R10
-	JNE          many46
+	JNE          many56
 	MOVQ         lines+48(FP), R9
 	SUBQ         R9, R11
 	SHRQ         $0x02, R11
@@ -1546,41 +1796,43 @@ many46:
 	MOVQ         $-1, R12
 	CMOVQNE      R12, R11
 	BLSRL        DI, R9
-	JZ           checked44
+	JZ           checked54
 	XORQ         R9, R9
 	BSRL         DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many47:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many57:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many47
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z9, Z13, Z13
+	JNE         many57
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z11, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R13, R13
 	XORQ        R12, R12
 
-many48:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VCMPPS      $0x12, Z13, Z14, K1
+many58:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
 	KMOVW       K1, R14
 	XORQ        R15, R15
 	TZCNTL      R14, R15
@@ -1591,7 +1843,7 @@ many48:
 	ADDL        R14, R13
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many48
+	JNE         many58
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R12
 	SHRQ        $0x02, R12
@@ -1599,47 +1851,49 @@ many48:
 	MOVQ        $-1, R13
 	CMOVQNE     R13, R12
 	CMPQ        R11, R12
-	JNE         each42
+	JNE         each52
 
-checked44:
+checked54:
 	TESTQ R11, R11
-	JGE   uniform43
+	JGE   uniform53
 
-each42:
+each52:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z12
-	VMOVAPS      Z0, Z13
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
 	MOVQ         lines+48(FP), R9
 	LEAQ         15(R8), R10
 	ANDQ         $-16, R10
 	LEAQ         (R9)(R10*4), R10
 
-many49:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VMINPS      Z14, Z13, Z13
+many59:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many49
-	VSHUFF32X4  $0x4e, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VSHUFF32X4  $0xb1, Z13, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0x4e, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VPERMILPS   $0xb1, Z13, Z14
-	VMINPS      Z14, Z13, Z13
-	VADDPS      Z9, Z13, Z13
+	JNE         many59
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z11, Z16, Z16
+	VADDPS      Z16, Z15, Z15
 	MOVQ        lines+48(FP), R9
 	XORQ        R12, R12
 	XORQ        R11, R11
 
-many50:
-	VMOVUPS     (R9), Z14
-	VFMSUB213PS 1280(R9), Z12, Z14
-	VCMPPS      $0x12, Z13, Z14, K1
+many60:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
 	KMOVW       K1, R13
 	XORQ        R14, R14
 	TZCNTL      R13, R14
@@ -1650,7 +1904,7 @@ many50:
 	ADDL        R13, R12
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many50
+	JNE         many60
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R11
 	SHRQ        $0x02, R11
@@ -1658,34 +1912,34 @@ many50:
 	MOVQ        $-1, R12
 	CMOVQNE     R12, R11
 	TESTQ       R11, R11
-	JGE         decided51
+	JGE         decided61
 	XORQ        R9, R9
 	TZCNTL      DI, R9
 	BTSL        R9, BX
-	JMP         on52
+	JMP         on62
 
-decided51:
+decided61:
 	MOVWLZX (SI)(R11*2), R9
 	XORQ    R10, R10
 	TZCNTL  DI, R10
 	MOVL    R9, (AX)(R10*4)
 
-on52:
+on62:
 	BLSRL DI, DI
-	JNZ   each42
-	JMP   next31
+	JNZ   each52
+	JMP   next36
 
-uniform43:
-	MOVWLZX      (SI)(R11*2), R9
-	VPBROADCASTD R9, Z12
+uniform53:
+	MOVWLZX      (SI)(R11*2), SI
+	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, (AX)
+	VMOVDQU32    Z14, K1, (AX)
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
-	VMOVDQU32    Z12, K1, 64(AX)
-	JMP          next31
+	VMOVDQU32    Z14, K1, 64(AX)
+	JMP          next36
 
-done33:
+done38:
 	SHLQ $0x20, BX
 	ORQ  BX, DX
 	MOVQ DX, found+72(FP)
@@ -1707,7 +1961,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop53:
+loop63:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -1831,7 +2085,7 @@ loop53:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop53
+	JNZ          loop63
 	VZEROUPPER
 	RET
 
@@ -1851,7 +2105,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop54:
+loop64:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -1984,7 +2238,7 @@ loop54:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop54
+	JNZ          loop64
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2008,7 +2262,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop55:
+loop65:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2188,7 +2442,7 @@ loop55:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop55
+	JNZ          loop65
 	VZEROUPPER
 	RET
 
@@ -2211,7 +2465,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop56:
+loop66:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -2400,7 +2654,7 @@ loop56:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop56
+	JNZ          loop66
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2426,7 +2680,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop57:
+loop67:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2518,7 +2772,7 @@ loop57:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop57
+	JNZ          loop67
 	VZEROUPPER
 	RET
 
@@ -2541,7 +2795,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop58:
+loop68:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -2638,7 +2892,7 @@ loop58:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop58
+	JNZ          loop68
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2663,7 +2917,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop59:
+loop69:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2727,7 +2981,7 @@ loop59:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop59
+	JNZ          loop69
 	VZEROUPPER
 	RET
 
@@ -2747,7 +3001,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop60:
+loop70:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2816,7 +3070,7 @@ loop60:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop60
+	JNZ          loop70
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2849,100 +3103,101 @@ DATA constants<>+84(SB)/4, $0x41300000
 DATA constants<>+88(SB)/4, $0x41500000
 DATA constants<>+92(SB)/4, $0x41700000
 DATA constants<>+96(SB)/4, $0x7f800000
-DATA constants<>+100(SB)/4, $0x3f800000
-DATA constants<>+104(SB)/4, $0x41100000
-DATA constants<>+108(SB)/4, $0x41c80000
-DATA constants<>+112(SB)/4, $0x42440000
-DATA constants<>+116(SB)/4, $0x3f800000
-DATA constants<>+120(SB)/4, $0x41100000
-DATA constants<>+124(SB)/4, $0x41c80000
-DATA constants<>+128(SB)/4, $0x42440000
-DATA constants<>+132(SB)/4, $0x3f800000
-DATA constants<>+136(SB)/4, $0x41100000
-DATA constants<>+140(SB)/4, $0x41c80000
-DATA constants<>+144(SB)/4, $0x42440000
-DATA constants<>+148(SB)/4, $0x3f800000
-DATA constants<>+152(SB)/4, $0x41100000
-DATA constants<>+156(SB)/4, $0x41c80000
-DATA constants<>+160(SB)/4, $0x42440000
-DATA constants<>+164(SB)/4, $0x3f800000
+DATA constants<>+100(SB)/4, $0x44800000
+DATA constants<>+104(SB)/4, $0x3f800000
+DATA constants<>+108(SB)/4, $0x41100000
+DATA constants<>+112(SB)/4, $0x41c80000
+DATA constants<>+116(SB)/4, $0x42440000
+DATA constants<>+120(SB)/4, $0x3f800000
+DATA constants<>+124(SB)/4, $0x41100000
+DATA constants<>+128(SB)/4, $0x41c80000
+DATA constants<>+132(SB)/4, $0x42440000
+DATA constants<>+136(SB)/4, $0x3f800000
+DATA constants<>+140(SB)/4, $0x41100000
+DATA constants<>+144(SB)/4, $0x41c80000
+DATA constants<>+148(SB)/4, $0x42440000
+DATA constants<>+152(SB)/4, $0x3f800000
+DATA constants<>+156(SB)/4, $0x41100000
+DATA constants<>+160(SB)/4, $0x41c80000
+DATA constants<>+164(SB)/4, $0x42440000
 DATA constants<>+168(SB)/4, $0x3f800000
 DATA constants<>+172(SB)/4, $0x3f800000
 DATA constants<>+176(SB)/4, $0x3f800000
-DATA constants<>+180(SB)/4, $0x41100000
+DATA constants<>+180(SB)/4, $0x3f800000
 DATA constants<>+184(SB)/4, $0x41100000
 DATA constants<>+188(SB)/4, $0x41100000
 DATA constants<>+192(SB)/4, $0x41100000
-DATA constants<>+196(SB)/4, $0x41c80000
+DATA constants<>+196(SB)/4, $0x41100000
 DATA constants<>+200(SB)/4, $0x41c80000
 DATA constants<>+204(SB)/4, $0x41c80000
 DATA constants<>+208(SB)/4, $0x41c80000
-DATA constants<>+212(SB)/4, $0x42440000
+DATA constants<>+212(SB)/4, $0x41c80000
 DATA constants<>+216(SB)/4, $0x42440000
 DATA constants<>+220(SB)/4, $0x42440000
 DATA constants<>+224(SB)/4, $0x42440000
-DATA constants<>+228(SB)/4, $0x40000000
-DATA constants<>+232(SB)/4, $0x40c00000
-DATA constants<>+236(SB)/4, $0x41200000
-DATA constants<>+240(SB)/4, $0x41600000
-DATA constants<>+244(SB)/4, $0x40000000
-DATA constants<>+248(SB)/4, $0x40c00000
-DATA constants<>+252(SB)/4, $0x41200000
-DATA constants<>+256(SB)/4, $0x41600000
-DATA constants<>+260(SB)/4, $0x40000000
-DATA constants<>+264(SB)/4, $0x40c00000
-DATA constants<>+268(SB)/4, $0x41200000
-DATA constants<>+272(SB)/4, $0x41600000
-DATA constants<>+276(SB)/4, $0x40000000
-DATA constants<>+280(SB)/4, $0x40c00000
-DATA constants<>+284(SB)/4, $0x41200000
-DATA constants<>+288(SB)/4, $0x41600000
-DATA constants<>+292(SB)/4, $0x40000000
+DATA constants<>+228(SB)/4, $0x42440000
+DATA constants<>+232(SB)/4, $0x40000000
+DATA constants<>+236(SB)/4, $0x40c00000
+DATA constants<>+240(SB)/4, $0x41200000
+DATA constants<>+244(SB)/4, $0x41600000
+DATA constants<>+248(SB)/4, $0x40000000
+DATA constants<>+252(SB)/4, $0x40c00000
+DATA constants<>+256(SB)/4, $0x41200000
+DATA constants<>+260(SB)/4, $0x41600000
+DATA constants<>+264(SB)/4, $0x40000000
+DATA constants<>+268(SB)/4, $0x40c00000
+DATA constants<>+272(SB)/4, $0x41200000
+DATA constants<>+276(SB)/4, $0x41600000
+DATA constants<>+280(SB)/4, $0x40000000
+DATA constants<>+284(SB)/4, $0x40c00000
+DATA constants<>+288(SB)/4, $0x41200000
+DATA constants<>+292(SB)/4, $0x41600000
 DATA constants<>+296(SB)/4, $0x40000000
 DATA constants<>+300(SB)/4, $0x40000000
 DATA constants<>+304(SB)/4, $0x40000000
-DATA constants<>+308(SB)/4, $0x40c00000
+DATA constants<>+308(SB)/4, $0x40000000
 DATA constants<>+312(SB)/4, $0x40c00000
 DATA constants<>+316(SB)/4, $0x40c00000
 DATA constants<>+320(SB)/4, $0x40c00000
-DATA constants<>+324(SB)/4, $0x41200000
+DATA constants<>+324(SB)/4, $0x40c00000
 DATA constants<>+328(SB)/4, $0x41200000
 DATA constants<>+332(SB)/4, $0x41200000
 DATA constants<>+336(SB)/4, $0x41200000
-DATA constants<>+340(SB)/4, $0x41600000
+DATA constants<>+340(SB)/4, $0x41200000
 DATA constants<>+344(SB)/4, $0x41600000
 DATA constants<>+348(SB)/4, $0x41600000
 DATA constants<>+352(SB)/4, $0x41600000
-DATA constants<>+356(SB)/4, $0x3f800000
-DATA constants<>+360(SB)/4, $0x41100000
-DATA constants<>+364(SB)/4, $0x41c80000
-DATA constants<>+368(SB)/4, $0x42440000
-DATA constants<>+372(SB)/4, $0x42a20000
-DATA constants<>+376(SB)/4, $0x42f20000
-DATA constants<>+380(SB)/4, $0x43290000
-DATA constants<>+384(SB)/4, $0x43610000
-DATA constants<>+388(SB)/4, $0x3f800000
-DATA constants<>+392(SB)/4, $0x41100000
-DATA constants<>+396(SB)/4, $0x41c80000
-DATA constants<>+400(SB)/4, $0x42440000
-DATA constants<>+404(SB)/4, $0x42a20000
-DATA constants<>+408(SB)/4, $0x42f20000
-DATA constants<>+412(SB)/4, $0x43290000
-DATA constants<>+416(SB)/4, $0x43610000
-DATA constants<>+420(SB)/4, $0x40000000
-DATA constants<>+424(SB)/4, $0x40c00000
-DATA constants<>+428(SB)/4, $0x41200000
-DATA constants<>+432(SB)/4, $0x41600000
-DATA constants<>+436(SB)/4, $0x41900000
-DATA constants<>+440(SB)/4, $0x41b00000
-DATA constants<>+444(SB)/4, $0x41d00000
-DATA constants<>+448(SB)/4, $0x41f00000
-DATA constants<>+452(SB)/4, $0x40000000
-DATA constants<>+456(SB)/4, $0x40c00000
-DATA constants<>+460(SB)/4, $0x41200000
-DATA constants<>+464(SB)/4, $0x41600000
-DATA constants<>+468(SB)/4, $0x41900000
-DATA constants<>+472(SB)/4, $0x41b00000
-DATA constants<>+476(SB)/4, $0x41d00000
-DATA constants<>+480(SB)/4, $0x41f00000
-GLOBL constants<>(SB), RODATA|NOPTR, $484
+DATA constants<>+356(SB)/4, $0x41600000
+DATA constants<>+360(SB)/4, $0x3f800000
+DATA constants<>+364(SB)/4, $0x41100000
+DATA constants<>+368(SB)/4, $0x41c80000
+DATA constants<>+372(SB)/4, $0x42440000
+DATA constants<>+376(SB)/4, $0x42a20000
+DATA constants<>+380(SB)/4, $0x42f20000
+DATA constants<>+384(SB)/4, $0x43290000
+DATA constants<>+388(SB)/4, $0x43610000
+DATA constants<>+392(SB)/4, $0x3f800000
+DATA constants<>+396(SB)/4, $0x41100000
+DATA constants<>+400(SB)/4, $0x41c80000
+DATA constants<>+404(SB)/4, $0x42440000
+DATA constants<>+408(SB)/4, $0x42a20000
+DATA constants<>+412(SB)/4, $0x42f20000
+DATA constants<>+416(SB)/4, $0x43290000
+DATA constants<>+420(SB)/4, $0x43610000
+DATA constants<>+424(SB)/4, $0x40000000
+DATA constants<>+428(SB)/4, $0x40c00000
+DATA constants<>+432(SB)/4, $0x41200000
+DATA constants<>+436(SB)/4, $0x41600000
+DATA constants<>+440(SB)/4, $0x41900000
+DATA constants<>+444(SB)/4, $0x41b00000
+DATA constants<>+448(SB)/4, $0x41d00000
+DATA constants<>+452(SB)/4, $0x41f00000
+DATA constants<>+456(SB)/4, $0x40000000
+DATA constants<>+460(SB)/4, $0x40c00000
+DATA constants<>+464(SB)/4, $0x41200000
+DATA constants<>+468(SB)/4, $0x41600000
+DATA constants<>+472(SB)/4, $0x41900000
+DATA constants<>+476(SB)/4, $0x41b00000
+DATA constants<>+480(SB)/4, $0x41d00000
+DATA constants<>+484(SB)/4, $0x41f00000
+GLOBL constants<>(SB), RODATA|NOPTR, $488

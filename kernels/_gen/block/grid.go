@@ -199,7 +199,7 @@ func (m *machine) nearGrid(levels int) {
 	m.function(fmt.Sprintf("nearGrid%d", levels),
 		"func(codes *uint32, scales, w, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)",
 		"replaces codes that are no points by near points.")
-	n := &nearGrid{machine: m, shift: uint64(levels), infinity: m.bits(0x7f800000)}
+	n := &nearGrid{machine: m, shift: uint64(levels), infinity: m.bits(0x7f800000), above: m.k(1024)}
 	if levels == 2 {
 		n.shift = 4
 	}
@@ -252,11 +252,25 @@ func (m *machine) nearGrid(levels int) {
 	ADDQ(Imm(2), n.list)
 	n.run = run
 
+	short := label("short")
 	CMPQ(n.length, Imm(16))
 	JG(LabelRef(long))
-	a, b := n.sums(n.list)
+	CMPQ(n.length, Imm(8))
+	JLE(LabelRef(short))
+	code16 := ZMM()
+	VPMOVZXWD(at(n.list, 0), code16)
+	a, b := n.sums(code16)
 	n.maskEnd(a, n.length)
 	n.decide(func(candidate GPVirtual) GPVirtual { return n.lowestOf16(a, b, candidate) }, next)
+
+	// Eight lines for the first candidate of a run beside the same for the last.
+	Label(short)
+	pair, two := YMM(), ZMM()
+	VBROADCASTI128(at(n.list, 0), pair)
+	VPMOVZXWD(pair, two)
+	a2, b2 := n.sums(two)
+	n.maskEnds(a2, n.length)
+	n.decidePair(a2, b2, next)
 
 	Label(long)
 	n.storeLines()
@@ -275,6 +289,7 @@ type nearGrid struct {
 	shift             uint64
 	squares, products []VecVirtual // tables
 	infinity, margin  VecVirtual
+	above             VecVirtual // times a least line that is above zero
 	codes             Register
 	unclear           GPVirtual
 
@@ -325,10 +340,9 @@ func (n *nearGrid) tables(levels int) {
 	}
 }
 
-// sums returns the numbers of the lines of sixteen points.
-func (n *nearGrid) sums(list Register) (a, b VecVirtual) {
-	code, t := ZMM(), ZMM()
-	VPMOVZXWD(at(list, 0), code)
+// sums returns the numbers of the lines of sixteen points. It changes their codes.
+func (n *nearGrid) sums(code VecVirtual) (a, b VecVirtual) {
+	t := ZMM()
 	a, b = ZMM(), ZMM()
 	VPERMPS(n.squares[0], code, a)
 	VPERMPS(n.products[0], code, b)
@@ -351,6 +365,18 @@ func (n *nearGrid) maskEnd(a VecVirtual, length GPVirtual) {
 	VBLENDMPS(a, n.infinity, in, a)
 }
 
+// maskEnds is maskEnd for eight lanes and for eight more.
+func (n *nearGrid) maskEnds(a VecVirtual, length GPVirtual) {
+	ones, more, in := GP32(), GP32(), K()
+	MOVL(I32(-1), ones)
+	BZHIL(length.As32(), ones, ones)
+	MOVL(ones, more)
+	SHLL(Imm(8), more)
+	ORL(more, ones)
+	KMOVW(ones, in)
+	VBLENDMPS(a, n.infinity, in, a)
+}
+
 // lowestBit returns the number of the lowest bit.
 func lowestBit(v GPVirtual) GPVirtual {
 	bit := GP64()
@@ -366,18 +392,26 @@ func (n *nearGrid) scale(candidate GPVirtual) VecVirtual {
 	return s
 }
 
-// limit returns the least lane of v and the margin, in all lanes.
+// limit returns up to where lines are too near to the least lane of v, in all lanes.
 func (n *nearGrid) limit(v VecVirtual) VecVirtual {
 	t, least := ZMM(), ZMM()
 	VSHUFF32X4(Imm(0b01_00_11_10), v, v, t)
 	VMINPS(t, v, least)
-	VSHUFF32X4(Imm(0b10_11_00_01), least, least, t)
-	VMINPS(t, least, least)
+	return n.limitOfHalf(least)
+}
+
+// limitOfHalf is limit for each half of v.
+func (n *nearGrid) limitOfHalf(v VecVirtual) VecVirtual {
+	t, least := ZMM(), ZMM()
+	VSHUFF32X4(Imm(0b10_11_00_01), v, v, t)
+	VMINPS(t, v, least)
 	VPERMILPS(Imm(0b01_00_11_10), least, t)
 	VMINPS(t, least, least)
 	VPERMILPS(Imm(0b10_11_00_01), least, t)
 	VMINPS(t, least, least)
-	VADDPS(n.margin, least, least)
+	VMULPS(n.above, least, t)
+	VMAXPS(n.margin, t, t)
+	VADDPS(t, least, least)
 	return least
 }
 
@@ -404,7 +438,9 @@ func (n *nearGrid) storeLines() {
 	MOVQ(n.length, left)
 	again, last, done := label("lines"), label("last"), label("stored")
 	Label(again)
-	a, b := n.sums(list)
+	code := ZMM()
+	VPMOVZXWD(at(list, 0), code)
+	a, b := n.sums(code)
 	VMOVUPS(b, at(to, nearBytes))
 	CMPQ(left, Imm(16))
 	JLT(LabelRef(last))
@@ -488,6 +524,45 @@ func (n *nearGrid) decide(lowest func(candidate GPVirtual) GPVirtual, next strin
 	TESTQ(which, which)
 	JGE(LabelRef(uniform))
 
+	n.decideEach(lowest, each, next)
+	n.decideAll(which, uniform, next)
+}
+
+// decidePair is decide where eight lines are there twice.
+func (n *nearGrid) decidePair(a, b VecVirtual, next string) {
+	each, uniform := label("each"), label("uniform")
+	last := GP64()
+	XORQ(last, last)
+	BSRL(n.run, last.As32())
+	s, t := ZMM(), YMM()
+	base := pointer("scales")
+	VBROADCASTSS(Mem{Base: base, Index: lowestBit(n.run), Scale: 4}, s.AsY())
+	VBROADCASTSS(Mem{Base: base, Index: last, Scale: 4}, t)
+	VINSERTF64X4(Imm(1), t, s, s)
+	VFMSUB213PS(b, a, s)
+	limit, near := n.limitOfHalf(s), K()
+	VCMPPS(Imm(lessEqual), limit, s, near)
+	lanes, others := GP32(), GP32()
+	KMOVW(near, lanes)
+	MOVL(lanes, others)
+	SHRL(Imm(8), others)
+	ANDL(Imm(255), lanes)
+	which := lowestBit(lanes)
+	XORL(lanes, others) // the same lane in both
+	BLSRL(lanes, lanes) // and no other
+	ORL(lanes, others)
+	JZ(LabelRef(uniform))
+	// The second eight are not looked at again.
+	in, half := K(), GP32()
+	MOVL(I32(255), half)
+	KMOVW(half, in)
+	VBLENDMPS(a, n.infinity, in, a)
+	n.decideEach(func(candidate GPVirtual) GPVirtual { return n.lowestOf16(a, b, candidate) }, each, next)
+	n.decideAll(which, uniform, next)
+}
+
+// decideEach gives each candidate of a run its code.
+func (n *nearGrid) decideEach(lowest func(candidate GPVirtual) GPVirtual, each, next string) {
 	Label(each)
 	p := lowest(lowestBit(n.run))
 	decided, on := label("decided"), label("on")
@@ -505,8 +580,12 @@ func (n *nearGrid) decide(lowest func(candidate GPVirtual) GPVirtual, next strin
 	BLSRL(n.run, n.run)
 	JNZ(LabelRef(each))
 	JMP(LabelRef(next))
+}
 
+// decideAll gives all candidates of a run the same code.
+func (n *nearGrid) decideAll(which GPVirtual, uniform, next string) {
 	Label(uniform)
+	code := GP32()
 	MOVWLZX(Mem{Base: n.list, Index: which, Scale: 2}, code)
 	v, in := ZMM(), K()
 	VPBROADCASTD(code, v)
