@@ -75,4 +75,3 @@ func BenchmarkGridFast(b *testing.B) {
 		}
 	}
 }
-func gridPaths() map[string]*gridKernels { return map[string]*gridKernels{"scalar": &plainGridKernels} }
