@@ -30,7 +30,13 @@ var encodableTypes = []gguf.FileType{
 	gguf.FileF32, gguf.FileF16, gguf.FileBF16, gguf.FileQ8_0, gguf.FileQ4_0, gguf.FileQ4_1, gguf.FileQ5_0, gguf.FileQ5_1,
 	gguf.FileQ2_K, gguf.FileQ3_K_S, gguf.FileQ3_K_M, gguf.FileQ3_K_L, gguf.FileQ4_K_S, gguf.FileQ4_K_M,
 	gguf.FileQ5_K_S, gguf.FileQ5_K_M, gguf.FileQ6_K,
-	gguf.FileIQ4NL, gguf.FileIQ4XS, gguf.FileTQ1_0, gguf.FileTQ2_0, gguf.FileMXFP4MoE, gguf.FileQ1_0, gguf.FileQ2_0,
+	gguf.FileIQ3S, gguf.FileIQ3M, gguf.FileIQ4NL, gguf.FileIQ4XS, gguf.FileTQ1_0, gguf.FileTQ2_0, gguf.FileMXFP4MoE, gguf.FileQ1_0, gguf.FileQ2_0,
+}
+
+// importanceTypes are those that are refused without importance.
+var importanceTypes = []gguf.FileType{
+	gguf.FileIQ2XXS, gguf.FileIQ2XS, gguf.FileIQ2S, gguf.FileIQ2M, gguf.FileIQ3XXS, gguf.FileIQ3XS,
+	gguf.FileIQ1S, gguf.FileIQ1M,
 }
 
 // A byteRun quantizes a model with options of llama-quantize.
@@ -55,6 +61,11 @@ func byteRuns() []byteRun {
 			add(m, t.String(), "--imatrix", "imatrix.gguf")
 		}
 		add(mixed, t.String(), "--allow-requantize", "--imatrix", "imatrix.gguf")
+	}
+	for _, t := range importanceTypes {
+		for _, m := range []*testModel{encoder, decoder, mixed} {
+			add(m, t.String(), "--allow-requantize", "--imatrix", "imatrix.gguf", "--tensor-type", "blk.2.attn_k=q3_k")
+		}
 	}
 	for _, m := range []*testModel{encoder, decoder} {
 		add(m, "Q2_K_S", "--imatrix", "imatrix.gguf", "--tensor-type", "blk.2.attn_k=q3_k")

@@ -174,8 +174,11 @@ func (p *Plan) Check() error {
 }
 
 // needsImportance reports whether a weight of type to is garbage without
-// importance.
+// importance, or cannot be written at all.
 func needsImportance(name string, to gguf.Type, of gguf.FileType) bool {
+	if codec, ok := block.Lookup(to); ok && codec.NeedsImportance() {
+		return true
+	}
 	if role := roleOf(name); role == tokenEmbedding || role == outputWeight {
 		return false
 	}
