@@ -36,6 +36,7 @@ var encodableTypes = []gguf.FileType{
 // importanceTypes are those that are refused without importance.
 var importanceTypes = []gguf.FileType{
 	gguf.FileIQ2XXS, gguf.FileIQ2XS, gguf.FileIQ2S, gguf.FileIQ2M, gguf.FileIQ3XXS, gguf.FileIQ3XS,
+	gguf.FileIQ1S, gguf.FileIQ1M,
 }
 
 // A byteRun quantizes a model with options of llama-quantize.

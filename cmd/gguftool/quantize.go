@@ -75,8 +75,7 @@ an element for each layer. A model that tells layers apart by their number, such
 as every fourth one, is refused where a layer would become one of another kind.
 
 Types: ` + strings.Join(typeNames(), " ") + `.
-Those of the IQ1, IQ2 and IQ3 formats are known to --dry-run and cannot be
-written yet.`,
+Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance file.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
   gguftool quantize Q4_K_M,Q6_K,Q8_0 minilm-f32.gguf minilm-{type}.gguf

@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-types="F32 F16 BF16 Q8_0 Q6_K Q5_1 Q5_K_M Q5_K_S Q5_0 Q4_1 Q4_K_M Q4_K_S Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K Q2_K_S IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ4_NL IQ4_XS MXFP4_MOE TQ1_0 TQ2_0 Q1_0 Q2_0 COPY"
+types="F32 F16 BF16 Q8_0 Q6_K Q5_1 Q5_K_M Q5_K_S Q5_0 Q4_1 Q4_K_M Q4_K_S Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K Q2_K_S IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S IQ4_NL IQ4_XS MXFP4_MOE TQ1_0 TQ2_0 Q1_0 Q2_0 COPY"
 some="Q4_K_M Q3_K_M"
 
 # plan prints one comparison a line: input, type, options. llama-quantize takes Q2_K_S with importance only.
