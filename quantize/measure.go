@@ -46,25 +46,24 @@ func (d *Deviation) Add(e Deviation) {
 	d.weights += e.weights
 }
 
-// measure compares what was encoded with the input: it decodes r.out as a
-// reader of the file would.
-func (v *converter) measure(t *Tensor, r *result) {
-	r.deviation = Deviation{}
+// measure compares out, what the rows were encoded to, with them: it decodes out
+// as a reader of the file would.
+func (p *piece) measure(t *Tensor, out []byte, d *Deviation) {
 	codec, ok := block.Lookup(t.To)
 	if !ok {
 		return // copied without a look at it
 	}
-	columns, rows := t.Shape[0], v.floats()
+	columns, rows := t.Shape[0], p.floats()
 	if t.From == t.To {
-		r.deviation = Deviation{Elements: int64(len(rows)), power: sumOfSquares(rows)}
+		d.Add(Deviation{Elements: int64(len(rows)), power: sumOfSquares(rows)})
 		return
 	}
 	size, _ := t.To.Size(columns)
-	v.reread = grow(v.reread, int(columns))
-	for i := range v.chunk.to - v.chunk.from {
-		codec.Decode(v.reread, r.out[i*size:(i+1)*size])
-		importance, _ := t.rowImportance(v.chunk.from + i)
-		r.deviation.add(rows[i*columns:(i+1)*columns], v.reread, importance)
+	p.reread = grow(p.reread, int(columns))
+	for i := range p.to - p.from {
+		codec.Decode(p.reread, out[i*size:(i+1)*size])
+		importance, _ := t.rowImportance(p.from + i)
+		d.add(rows[i*columns:(i+1)*columns], p.reread, importance)
 	}
 }
 

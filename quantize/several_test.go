@@ -322,61 +322,68 @@ func TestVerifyPipe(t *testing.T) {
 	checkPlain(t, err, "cannot be read again to verify it; write to a file")
 }
 
-// A countedRows notes what is fetched, read and given back.
+// A countedRows counts how often each row is fetched, read and given back.
 type countedRows struct {
 	Rows
 	mu                  sync.Mutex
-	fetched, read, done map[string]bool // chunks
-	bytes               int64
+	fetched, read, done map[string]int
 }
 
-func (r *countedRows) note(chunks map[string]bool, t *gguf.Tensor, from, to int64) string {
-	key := fmt.Sprint(t.Name, " ", from, " ", to)
-	chunks[key] = true
-	return key
+// note counts rows and returns one that is not in before, or "".
+func (r *countedRows) note(counts, before map[string]int, t *gguf.Tensor, from, to int64) (early string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for row := from; row < to; row++ {
+		key := fmt.Sprint(t.Name, " ", row)
+		counts[key]++
+		if before != nil && before[key] == 0 {
+			early = key
+		}
+	}
+	return early
 }
 
 func (r *countedRows) Fetch(t *gguf.Tensor, from, to int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.note(r.fetched, t, from, to)
-	r.bytes += t.Size / t.Rows() * (to - from)
+	r.note(r.fetched, nil, t, from, to)
 	r.Rows.Fetch(t, from, to)
 }
 
 func (r *countedRows) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if key := r.note(r.read, t, from, to); !r.fetched[key] {
-		return nil, errors.New(key + " is read before it is fetched")
+	if early := r.note(r.read, r.fetched, t, from, to); early != "" {
+		return nil, errors.New(early + " is read before it is fetched")
 	}
 	return r.Rows.Data(t, from, to, buf)
 }
 
 func (r *countedRows) DontNeed(t *gguf.Tensor, from, to int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if key := r.note(r.done, t, from, to); !r.read[key] {
-		panic(key + " is given back before it is read")
+	if early := r.note(r.done, r.read, t, from, to); early != "" {
+		panic(early + " is given back before it is read")
 	}
 	r.Rows.DontNeed(t, from, to)
 }
 
-// Every chunk is fetched, read and given back, once.
+// Every row is fetched, read and given back, once, also for several plans.
 func TestFetch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := FileSource(open(t, several(), weights(nil)))
-	rows := &countedRows{Rows: s.Rows, fetched: map[string]bool{}, read: map[string]bool{}, done: map[string]bool{}}
+	rows := &countedRows{Rows: s.Rows, fetched: map[string]int{}, read: map[string]int{}, done: map[string]int{}}
 	s.Rows = rows
 	if _, err := Run(t.Context(), jobs(t, s, Options{}, gguf.FileQ8_0, gguf.FileF16), &RunOptions{Threads: 3}); err != nil {
 		t.Fatal(err)
 	}
-	var total int64
+	all := 0
 	for _, x := range s.Tensors {
-		total += x.Size
+		all += int(x.Rows())
 	}
-	if rows.bytes != total || len(rows.read) != len(rows.fetched) || len(rows.done) != len(rows.fetched) {
-		t.Errorf("%d of %d bytes in %d chunks are fetched, %d read, %d given back", rows.bytes, total, len(rows.fetched), len(rows.read), len(rows.done))
+	for what, counts := range map[string]map[string]int{"fetched": rows.fetched, "read": rows.read, "given back": rows.done} {
+		if len(counts) != all {
+			t.Errorf("%d of %d rows are %s", len(counts), all, what)
+		}
+		for row, n := range counts {
+			if n != 1 {
+				t.Errorf("%s is %s %d times", row, what, n)
+			}
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ type Source struct {
 // goroutines at once.
 type Rows interface {
 	// Data returns rows from ≤ row < to of t, little-endian bytes of t.Type.
-	// Either they are mapped and must not be written to, or they are made in
-	// buf, which grows as needed.
+	// Either they are mapped and must not be written to, or they are read into
+	// buf or made in it, which grows as needed.
 	Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error)
 
 	// Fetch returns when rows that will be read soon are in memory, as far as
@@ -45,15 +45,10 @@ func FileSource(f *gguf.File) *Source {
 type fileRows struct{ *gguf.File }
 
 func (f fileRows) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error) {
-	little := f.ByteOrder == binary.LittleEndian
-	if _, _, known := t.Type.Block(); !known && little && from == 0 && to == t.Rows() {
+	if _, _, known := t.Type.Block(); !known && f.ByteOrder == binary.LittleEndian && from == 0 && to == t.Rows() {
 		return f.Stored(t), nil // copied whole, as its layout is not known
 	}
-	data, err := f.File.Data(t, from, to, *buf)
-	if !little {
-		*buf = data
-	}
-	return data, err
+	return f.Load(t, from, to, buf)
 }
 
 // file returns the path of the file that holds t.

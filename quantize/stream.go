@@ -147,21 +147,11 @@ func (c chunk) bytes() int64 { return c.source.Size / c.source.Rows() * (c.to - 
 // work reads a chunk, encodes it in every way and writes what it can write at
 // once.
 func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
-	if err := v.load(s.source, c); err != nil {
+	if err := s.encode(ctx, c, v); err != nil {
 		return err
 	}
-	encodings := s.encodings[c.tensor]
-	for len(v.results) < len(encodings) {
-		v.results = append(v.results, result{})
-	}
-	for i, e := range encodings {
+	for i, e := range s.encodings[c.tensor] {
 		r := &v.results[i]
-		if err := v.encode(ctx, e.tensor, r); err != nil {
-			return err
-		}
-		if s.options.Measure {
-			v.measure(e.tensor, r)
-		}
 		if s.options.Verify {
 			r.digest = digestOf(r.out)
 		}
@@ -178,6 +168,72 @@ func (s *stream) work(ctx context.Context, c chunk, v *converter) error {
 	}
 	return nil
 }
+
+// encode fills the results of v, piece by piece. A chunk that any plan copies is
+// one piece, in memory that lasts until it is written.
+func (s *stream) encode(ctx context.Context, c chunk, v *converter) error {
+	encodings := s.encodings[c.tensor]
+	for len(v.results) < len(encodings) {
+		v.results = append(v.results, result{})
+	}
+	copied := false
+	for i, e := range encodings {
+		r := &v.results[i]
+		r.deviation = Deviation{}
+		if e.tensor.copied() {
+			copied = true
+			continue
+		}
+		size, _ := e.tensor.To.Size(e.tensor.Shape[0])
+		r.encoded = grow(r.encoded, int((c.to-c.from)*size))
+		r.out = r.encoded
+	}
+	p := pieces.Get().(*piece)
+	defer pieces.Put(p)
+	buf, step := &p.read, max(1, pieceLen/max(1, c.source.RowLen()))
+	if copied {
+		buf, step = &v.read, c.to-c.from
+	}
+	for from := c.from; from < c.to; from += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := chunk{c.tensor, c.source, from, min(from+step, c.to)}
+		if err := p.load(s.source, rows, buf); err != nil {
+			return err
+		}
+		for i, e := range encodings {
+			if err := s.encodePiece(p, c, e.tensor, &v.results[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// encodePiece adds a piece of c to r.
+func (s *stream) encodePiece(p *piece, c chunk, t *Tensor, r *result) error {
+	out := p.src
+	if t.copied() {
+		r.out = out
+		if err := p.validate(); err != nil {
+			return err
+		}
+	} else {
+		size, _ := t.To.Size(t.Shape[0])
+		out = r.out[(p.from-c.from)*size : (p.to-c.from)*size]
+		if err := p.encode(t, out); err != nil {
+			return err
+		}
+	}
+	if s.options.Measure {
+		p.measure(t, out, &r.deviation)
+	}
+	return nil
+}
+
+// copied reports whether t stays as it is.
+func (t *Tensor) copied() bool { return t.From == t.To }
 
 // finish does with a chunk what happens in the order of the output.
 func (s *stream) finish(c chunk, v *converter) error {

@@ -68,7 +68,7 @@ input; that of a checkpoint is named after the model, in the current folder.
 --measure also tells the error of what was written against the input: RMSE, the
 root of the mean squared difference of the weights, the same as a part of their
 own root mean square, and with --imatrix weighted by importance. The fast formats
-take about half as long again with it, so it is off unless it is asked for.
+take up to half as long again with it, so it is off unless it is asked for.
 
 --prune-layers leaves layers out and moves the others up, with the keys that have
 an element for each layer. A model that tells layers apart by their number, such

@@ -2,18 +2,10 @@ package mmap
 
 import (
 	"errors"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
-
-// keep keeps the file open for Fetch. Where that fails there is less to be had.
-func (m *Map) keep(f *os.File) {
-	if fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-		m.file = os.NewFile(uintptr(fd), f.Name())
-	}
-}
 
 var fetchBuffers = sync.Pool{New: func() any { return new([1 << 18]byte) }}
 

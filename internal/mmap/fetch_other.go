@@ -2,11 +2,6 @@
 
 package mmap
 
-import "os"
-
-// keep does nothing: Fetch needs no open file.
-func (m *Map) keep(f *os.File) {}
-
 // Fetch asks the system to bring the n bytes at offset into memory.
 func (m *Map) Fetch(offset, n int64) {
 	if n > 0 {

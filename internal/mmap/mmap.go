@@ -16,7 +16,7 @@ import (
 // A Map is a file mapped for reading.
 type Map struct {
 	data []byte
-	file *os.File // that Fetch reads, or nil
+	file *os.File // the same file, or nil
 }
 
 // Open maps the regular file at path. An empty file has an empty map.
@@ -51,13 +51,33 @@ func Open(path string) (*Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	m.keep(f)
 	return m, nil
 }
 
 // Bytes returns the file's content, which must not be written to. It is invalid
 // after Close.
 func (m *Map) Bytes() []byte { return m.data }
+
+// Load returns the n bytes at offset for a single pass over them. They are read
+// into buf, which grows as needed, or are the mapped file, which must not be
+// written to.
+//
+// A pass over memory that was just read costs less than one over the map, where
+// every sixteenth page is a fault and all of them are to be unmapped again.
+func (m *Map) Load(offset, n int64, buf *[]byte) []byte {
+	mapped := m.data[offset : offset+n : offset+n]
+	if m.file == nil || n == 0 {
+		return mapped
+	}
+	if int64(cap(*buf)) < n {
+		*buf = make([]byte, n)
+	}
+	*buf = (*buf)[:n]
+	if _, err := m.file.ReadAt(*buf, offset); err != nil {
+		return mapped
+	}
+	return *buf
+}
 
 // Close unmaps the file.
 func (m *Map) Close() error {

@@ -39,6 +39,32 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+func TestLoad(t *testing.T) {
+	page := int64(os.Getpagesize())
+	size := 3*page + 7
+	content := bytes.Repeat([]byte("0123456789abcde"), int(size)/15+1)[:size]
+	m, err := Open(write(t, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	file := m.file
+	for _, m.file = range []*os.File{file, nil} {
+		var buf []byte
+		for _, from := range []int64{0, 1, page - 1, size - 1, size} {
+			for _, n := range []int64{0, 1, page, size} {
+				if from+n > size {
+					continue
+				}
+				if got := m.Load(from, n, &buf); !bytes.Equal(got, content[from:from+n]) || int64(cap(got)) < n {
+					t.Errorf("%d bytes at %d differ", n, from)
+				}
+			}
+		}
+	}
+	m.file = file
+}
+
 // Advice never changes the content, wherever it points.
 func TestAdvice(t *testing.T) {
 	page := int64(os.Getpagesize())

@@ -13,7 +13,12 @@ func open(f *os.File, size int) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Map{data: data}, nil
+	m := &Map{data: data}
+	// Where this fails, the map alone serves.
+	if fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		m.file = os.NewFile(uintptr(fd), f.Name())
+	}
+	return m, nil
 }
 
 func (m *Map) unmap() error { return unix.Munmap(m.data) }

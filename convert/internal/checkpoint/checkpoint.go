@@ -177,14 +177,17 @@ func (t *Tensor) Rows() int64 {
 // Elements returns the number of elements.
 func (t *Tensor) Elements() int64 { return t.Rows() * t.RowLen() }
 
-// Data returns the little-endian bytes of rows from ≤ row < to. They are the
-// mapped file, which must not be written to, unless the tensor is stored in
-// another order than its rows (a transposed view); then they are gathered in
-// buf, which grows as needed.
+// Data returns the little-endian bytes of rows from ≤ row < to. They are read into
+// buf, which grows as needed, or are the mapped file, which must not be written
+// to. Where the tensor is stored in another order than its rows (a transposed
+// view), they are gathered in buf.
 func (t *Tensor) Data(from, to int64, buf *[]byte) []byte {
 	rowBytes := t.RowLen() * t.DType.Size()
 	if t.strides == nil {
-		return t.data[t.offset+from*rowBytes : t.offset+to*rowBytes]
+		if t.file == nil { // what was parsed from memory
+			return t.data[t.offset+from*rowBytes : t.offset+to*rowBytes]
+		}
+		return t.file.Load(t.offset+from*rowBytes, (to-from)*rowBytes, buf)
 	}
 	size, stride := t.DType.Size(), t.strides[len(t.strides)-1]
 	gathered := slices.Grow((*buf)[:0], int((to-from)*rowBytes))
