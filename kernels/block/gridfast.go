@@ -131,8 +131,8 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		g.wx[i] = s.weight[i] * v
 	}
 	count := f.candidates()
-	for i := range gridLanes {
-		g.inverse[i] = (top + float32(float32(min(i, count-1)-f.steps)*f.step)) / reach
+	for i := range count { // other lanes hold what they did
+		g.inverse[i] = (top + float32(float32(i-f.steps)*f.step)) / reach
 		g.scale[i] = 1 / g.inverse[i]
 	}
 	near := f.book.neighbours()
