@@ -121,6 +121,38 @@ func sumsIQ4(x, w []float32, ia, ib float32) (ax, a2, bx, b2 float32) {
 	return ax, a2, bx, b2
 }
 
+// limitsFP4 lie in the middle of two numbers of codebookFP4; they belong to the lower one.
+var limitsFP4 = [7]float32{0.5, 1.5, 2.5, 3.5, 5, 7, 10}
+
+// quantizeFP4 stores the places that nearestFP4 returns. peak is the largest
+// magnitude in x, and scale is 0 or at least 2^-128.
+//
+// Where the products with scale do not overflow and no number is so far beyond
+// them that distances are rounded, these are exact near the middle of two, so
+// that comparing with the middle does the same.
+func quantizeFP4(q []uint8, x []float32, scale, peak float32) {
+	const far, overflow = 1 << 20, 0x1p125
+	if !(peak < float32(far*scale)) || scale >= overflow {
+		for i, v := range x {
+			q[i] = nearestFP4(v, scale)
+		}
+		return
+	}
+	limits := limitsFP4
+	for i := range limits {
+		limits[i] *= scale
+	}
+	for i, v := range x {
+		a := abs(v)
+		var place uint32
+		for _, l := range limits {
+			place += math.Float32bits(l-a) >> 31
+		}
+		negative := math.Float32bits(v) >> 31 & ((place + 7) >> 3)
+		q[i] = uint8(place | negative<<3)
+	}
+}
+
 // nearestFP4 returns the place of the number in codebookFP4 whose product with
 // scale ≥ 0 is nearest to f, the first of them in a tie; f is finite. Only
 // numbers of f's sign come into question, and zero is always +0.

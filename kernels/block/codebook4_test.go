@@ -93,3 +93,28 @@ func TestUE4M3(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantizeFP4 compares with the distances from all numbers, around the middle
+// of two of them, far beyond the last one and where products overflow.
+func TestQuantizeFP4(t *testing.T) {
+	for _, scale := range []float32{0, 0x1p-128, 0x1p-10, 0.4375, 1, 224, 0x1p124, 0x1p125, 0x1p127} {
+		var x []float32
+		for n := range 60 {
+			f := scale * float32(n) / 4
+			x = append(x, f, math.Nextafter32(f, -1), math.Nextafter32(f, math.MaxFloat32))
+		}
+		x = append(x, 1e-45, 1, 1e4, 1e9, 1e12, math.MaxFloat32)
+		for _, f := range x {
+			for _, v := range []float32{f, -f} {
+				if v-v != 0 {
+					continue
+				}
+				var q [1]uint8
+				quantizeFP4(q[:], []float32{v}, scale, abs(v))
+				if want := nearestFP4(v, scale); q[0] != want {
+					t.Errorf("%v of scale %v is at place %d, want %d", v, scale, q[0], want)
+				}
+			}
+		}
+	}
+}

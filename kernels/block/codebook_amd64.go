@@ -10,13 +10,12 @@ import "sync"
 // each lane of vectors of 16 or 8. Rows are as long as a vector. The assembly knows
 // where all of it lies.
 type codebookLanes struct {
-	candidates [16]float32 // where the extreme value goes, but for the sign
-
-	best, most, turn [16]float32
-	scales           [16]float32 // the result
-	x                [32 * 16]float32
-	w                [32 * 16]float32
-	records          [32 * 6 * 16]float32
+	candidates [16]float32     // where the extreme value goes, but for the sign
+	_          [3 * 16]float32 // the best error, the largest magnitude and its sign
+	scales     [16]float32     // the result
+	x          [32 * 16]float32
+	w          [32 * 16]float32
+	_          [32 * 6 * 16]float32 // what the candidates need to know of each value
 }
 
 // codebookKernels are the kernels of a path, of which symmetric searches have more.

@@ -36,11 +36,13 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 	)
 	switch path {
 	case cpu.AVX512:
-		plain, symmetric, scaleMin, codebook = &plainAVX512, &symmetricAVX512, &scaleMinAVX512, &codebookAVX512
-		fp4, ternary, iq1 = &fp4AVX512, &ternaryAVX512, &iq1AVX512
+		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
+		codebook, fp4, ternary = &codebookAVX512, &fp4AVX512, &ternaryAVX512
+		iq1 = &iq1AVX512
 	case cpu.AVX2:
-		plain, symmetric, scaleMin, codebook = &plainAVX2, &symmetricAVX2, &scaleMinAVX2, &codebookAVX2
-		fp4, ternary, iq1 = &fp4AVX2, &ternaryAVX2, &iq1AVX2
+		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
+		codebook, fp4, ternary = &codebookAVX2, &fp4AVX2, &ternaryAVX2
+		iq1 = &iq1AVX2
 	default:
 		return nil
 	}

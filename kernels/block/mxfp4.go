@@ -23,13 +23,11 @@ func halfPower(e uint8) float32 {
 }
 
 func encodeMXFP4(dst []byte, x, _ []float32, _ float32) {
-	e := exponentMXFP4(abs(extreme(x)))
-	scale := halfPower(e)
+	peak := abs(extreme(x))
+	e := exponentMXFP4(peak)
 	dst[0] = e
 	var q [32]uint8
-	for i, v := range x {
-		q[i] = nearestFP4(v, scale)
-	}
+	quantizeFP4(q[:], x, halfPower(e), peak)
 	packNibbles(dst[1:17], q[:], 16)
 }
 

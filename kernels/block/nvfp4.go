@@ -55,11 +55,10 @@ func encodeNVFP4(dst []byte, x, _ []float32, _ float32) {
 	var q [64]uint8
 	for j := range 4 {
 		sub := x[16*j : 16*j+16]
-		s := roundUE4M3(abs(extreme(sub)) / 6)
+		peak := abs(extreme(sub))
+		s := roundUE4M3(peak / 6)
 		dst[j] = s
-		for i, v := range sub {
-			q[16*j+i] = nearestFP4(v, halvesUE4M3[s])
-		}
+		quantizeFP4(q[16*j:16*j+16], sub, halvesUE4M3[s], peak)
 	}
 	packNibbles(dst[4:36], q[:], 8)
 }

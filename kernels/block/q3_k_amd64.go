@@ -8,19 +8,17 @@ import (
 	"github.com/gguftool/gguftool/kernels/vec"
 )
 
-// descentLanes is the memory of descents, of 16 numbers in each lane of several
-// groups of lanes: four super-blocks or one. The assembly knows where all of
-// it lies.
+// descentLanes is the memory of a descent, of 16 numbers in each lane. Rows are as
+// long as a vector. The assembly knows where all of it lies.
 type descentLanes struct {
-	scales  [4 * 16]float32
-	x       [4 * superBlock]float32  // (group, number, lane)
-	records [16 * superBlock]float32 // (number, group, one of four, lane); the last of the four is the quant
+	scales  [16]float32
+	x       [16 * 16]float32
+	records [16 * 3 * 16]uint32 // (number, one of three, lane); the last of the three is the quant + 2^22
 }
 
 // lanesQ3_K is up to 16 super-blocks on their way.
 type lanesQ3_K struct {
-	descent descentLanes
-	x       [4 * superBlock]float32 // super-blocks of which some are missing
+	descents [2]descentLanes // of a super-block: of all its sub-blocks, or of halves
 
 	subBlocks, superBlocks  symmetricLanes // of searches with importance
 	found, inverses, totals [16][16]float32
@@ -47,44 +45,31 @@ func (k *symmetricKernels) encodeQ3_K(b *batch) int {
 	if b.importance != nil {
 		return k.weightedQ3_K(s, b)
 	}
-	together := k.groups * k.lanes / 16 // super-blocks
 	n := len(b.x) / superBlock
-	for first := 0; first < n; first += together {
-		some := min(together, n-first)
-		x := b.x[superBlock*first : superBlock*(first+some)]
-		if some < together {
-			clear(s.x[copy(s.x[:], x):])
-			x = s.x[:superBlock*together]
+	for i := range n {
+		x := b.x[superBlock*i : superBlock*(i+1)]
+		for j := 0; j < 16; j += k.lanes {
+			d := &s.descents[j/k.lanes]
+			k.transpose(&d.x[0], &x[16*j], 16*4, 16/k.lanes)
+			k.descend(&d.scales[0])
+			copy(s.found[0][j:j+k.lanes], d.scales[:])
 		}
-		k.transposeGroups(&s.descent, x)
-		k.descend(&s.descent.scales[0])
-		for i := range some {
-			scales := (*[16]float32)(s.descent.scales[16*i:])
-			var levels [16]uint8
-			d := peakScalesQ3_K(&levels, scales)
-			k.storeQ3_K(s, b.dst[bytesQ3_K*(first+i):][:bytesQ3_K], x[superBlock*i:][:superBlock], d, &levels,
-				func(q []uint8, j int) { k.descended(&s.descent, q, x[superBlock*i+16*j:][:16], 16*i+j) })
-		}
+		clear(s.levels[0][:])
+		d := peakScalesQ3_K(&s.levels[0], &s.found[0])
+		k.storeQ3_K(s, b.dst[bytesQ3_K*i:][:bytesQ3_K], x, d, &s.levels[0],
+			func(q []uint8, j int) { s.descents[j/k.lanes].quants(q, x[16*j:16*j+16], j%k.lanes, k.lanes) })
 	}
 	return n
 }
 
-// transposeGroups puts sub-blocks into the lanes of all groups.
-func (k *symmetricKernels) transposeGroups(s *descentLanes, x []float32) {
-	for at := 0; at < len(x); at += 16 * k.lanes {
-		k.transpose(&s.x[at], &x[at], 16*4, 16/k.lanes)
-	}
-}
-
-// descended stores the quants of a sub-block that descend found.
-func (k *symmetricKernels) descended(s *descentLanes, q []uint8, x []float32, subBlock int) {
+// quants stores the quants of x that a descent found in one of so many lanes.
+func (d *descentLanes) quants(q []uint8, x []float32, lane, lanes int) {
 	if abs(extreme(x)) < tiny {
 		clear(q)
 		return
 	}
-	group, lane := subBlock/k.lanes, subBlock%k.lanes
 	for i := range q {
-		q[i] = uint8(4 + int32(s.records[((i*k.groups+group)*4+3)*k.lanes+lane]))
+		q[i] = uint8(4 + int32(d.records[(3*i+2)*lanes+lane]) - 1<<22)
 	}
 }
 

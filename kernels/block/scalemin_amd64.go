@@ -53,7 +53,7 @@ type scaleMinKernels struct {
 	lanes     int
 	symmetric *symmetricKernels // for what all searches need
 
-	searchMean, searchMagnitude, searchImportance func(s, steps *float32, candidates, count int)
+	searchMean, searchMagnitude, searchImportance searchKernel
 	proportional, positive                        func(s *float32, n int, top float32)
 	nibbles, fifthsNibbles, pairs                 func(qs *byte, x, scales, mins *float32)
 
@@ -89,6 +89,10 @@ type scaleMinVectors struct {
 	// What the search found: rows of a super-block.
 	scales, mins, totals, lows, inverses [16][16]float32
 	odd                                  [16]bool
+
+	// A super-block as it will be read.
+	stored    [2][16]float32 // its scales and minimums
+	scaleMins scaleMins
 }
 
 var scaleMinWorks = sync.Pool{New: func() any { return &scaleMinWork{scaleMinVectors: aligned[scaleMinVectors]()} }}
@@ -103,16 +107,24 @@ func aligned[T any]() *T {
 	return (*T)(unsafe.Pointer(&raw[at]))
 }
 
+// A searchKernel searches count numbers in each lane of two groups, with so many
+// steps within top + 1/2, whose quants need no limit, and so many beyond.
+type searchKernel func(s, steps *float32, within, beyond, count int)
+
 // A laneSearch is a scaleMinSearch in lanes.
 type laneSearch struct {
-	search func(s, steps *float32, candidates, count int)
-	steps  *scaleMinSteps
-	count  int // of candidates
-	sub    int // elements of a sub-block
+	search         searchKernel
+	steps          *scaleMinSteps
+	within, beyond int // candidates, at least one of each
+	sub            int // elements of a sub-block
 }
 
-func newLaneSearch(search func(s, steps *float32, candidates, count int), s *scaleMinSearch, sub int) *laneSearch {
-	return &laneSearch{search, newScaleMinSteps(s), len(s.offsets), sub}
+func newLaneSearch(search searchKernel, s *scaleMinSearch, sub int) *laneSearch {
+	within := 0
+	for s.offsets[within] < s.top+0.49 { // a little less, as products are rounded
+		within++
+	}
+	return &laneSearch{search, newScaleMinSteps(s), within, len(s.offsets) - within, sub}
 }
 
 // load puts some ≤ lanes sub-blocks of sub elements from the first on into the lanes of a group.
@@ -153,5 +165,5 @@ func (f *laneSearch) run(k *scaleMinKernels, s *scaleMinWork, b *batch, first, n
 			g.variance[lane] = variance(from + lane)
 		}
 	}
-	f.search(&s.lanes[0].x[0], &f.steps.top, f.count, f.sub)
+	f.search(&s.lanes[0].x[0], &f.steps.top, f.within, f.beyond, f.sub)
 }

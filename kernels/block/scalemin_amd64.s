@@ -4,270 +4,191 @@
 
 #include "textflag.h"
 
-// func searchMeanAVX512(s *float32, steps *float32, candidates int, count int)
+// func searchMeanAVX512(s *float32, steps *float32, within int, beyond int, count int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchMeanAVX512(SB), NOSPLIT, $0-32
+TEXT ·searchMeanAVX512(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
 	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
 	VBROADCASTSS (DX), Z0
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         DI, DI
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         SI, SI
 
 each1:
-	VMOVUPS      (AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      64(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      128(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      192(AX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	ADDQ         $+256, DI
-	CMPQ         DI, SI
+	VMOVUPS      (AX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (CX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      64(AX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      64(CX)(SI*1), Z4
+	VMULPS       Z4, Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+128, SI
+	CMPQ         SI, BX
 	JNE          each1
-	VBROADCASTSS constants<>+8(SB), Z3
-	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+8(SB), Z4
+	VMULPS       Z4, Z2, Z2
 	VSQRTPS      Z2, Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VBROADCASTSS constants<>+12(SB), Z6
-	VMOVUPS      (AX), Z7
+	VBROADCASTSS constants<>+8(SB), Z4
+	VMULPS       Z4, Z3, Z3
+	VSQRTPS      Z3, Z3
+	VBROADCASTSS constants<>+12(SB), Z4
+	VBROADCASTSS constants<>+12(SB), Z7
 	VMOVUPS      (AX), Z8
-	XORQ         DI, DI
+	VMOVUPS      (AX), Z9
+	VBROADCASTSS constants<>+12(SB), Z10
+	VBROADCASTSS constants<>+12(SB), Z11
+	VMOVUPS      (CX), Z12
+	VMOVUPS      (CX), Z13
+	XORQ         SI, SI
 
 each2:
-	VMOVUPS      (AX)(DI*1), Z9
-	VANDPS       Z9, Z1, Z10
-	VADDPS       Z10, Z2, Z10
-	VMOVUPS      Z10, 2112(AX)(DI*1)
-	VADDPS       Z10, Z3, Z3
-	VMULPS       Z9, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VMINPS       Z7, Z9, Z7
-	VMAXPS       Z8, Z9, Z8
-	VMOVUPS      64(AX)(DI*1), Z9
-	VANDPS       Z9, Z1, Z10
-	VADDPS       Z10, Z2, Z10
-	VMOVUPS      Z10, 2176(AX)(DI*1)
-	VADDPS       Z10, Z3, Z3
-	VMULPS       Z9, Z10, Z10
-	VADDPS       Z10, Z6, Z6
-	VMINPS       Z7, Z9, Z7
-	VMAXPS       Z8, Z9, Z8
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
+	VMOVUPS      (AX)(SI*1), Z14
+	VANDPS       Z14, Z1, Z15
+	VADDPS       Z15, Z2, Z15
+	VMOVUPS      Z15, 2112(AX)(SI*1)
+	VADDPS       Z15, Z4, Z4
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z15, Z7, Z7
+	VMINPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      (CX)(SI*1), Z14
+	VANDPS       Z14, Z1, Z15
+	VADDPS       Z15, Z3, Z15
+	VMOVUPS      Z15, 2112(CX)(SI*1)
+	VADDPS       Z15, Z10, Z10
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z15, Z11, Z11
+	VMINPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
 	JNE          each2
+	VMOVUPS      Z4, 6400(AX)
+	VMOVUPS      Z7, 6464(AX)
+	VMOVUPS      Z8, 6528(AX)
+	VMOVUPS      Z9, 6592(AX)
 	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z7, Z1, Z1
-	VCMPPS       $0x00, Z1, Z8, K1
-	VSUBPS       Z1, Z8, Z2
-	VBROADCASTSS constants<>+16(SB), Z9
-	VBLENDMPS    Z9, Z2, K1, Z2
-	VBROADCASTSS constants<>+20(SB), Z9
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z9, Z10, K1, Z4
-	VMOVUPS      Z4, 6656(AX)
-	VMOVUPS      Z3, 6400(AX)
-	VMOVUPS      Z6, 6464(AX)
-	VMOVUPS      Z7, 6528(AX)
-	VMOVUPS      Z8, 6592(AX)
-	VMOVUPS      Z2, 6784(AX)
-	VMOVUPS      Z1, 6848(AX)
-	VMOVUPS      Z1, 7040(AX)
-	VMOVUPS      Z1, 7104(AX)
-	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 6720(AX)
-	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z2, Z3, Z6
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
-	VBROADCASTSS constants<>+24(SB), Z3
-	VCMPPS       $0x1e, Z3, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z3
-	VCMPPS       $0x11, Z3, Z6, K1, K1
-	VMOVUPS      6720(AX), Z3
-	VBROADCASTSS constants<>+20(SB), Z4
-	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 6720(AX)
-	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z1, 6720(AX)
+	VMOVUPS      Z10, 6400(CX)
+	VMOVUPS      Z11, 6464(CX)
+	VMOVUPS      Z12, 6528(CX)
+	VMOVUPS      Z13, 6592(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMINPS       Z8, Z1, Z2
+	VSUBPS       Z2, Z9, Z1
+	VCMPPS       $0x00, Z2, Z9, K1
 	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 7168(AX)
-	VMOVUPS      Z3, 6976(AX)
+	VBLENDMPS    Z3, Z1, K1, Z1
+	VBROADCASTSS constants<>+20(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         DI, DI
-
-each3:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z6, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z6, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each3
-	VMOVUPS      Z4, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+4(SB), Z2
-	XORQ         DI, DI
-
-each4:
-	VMOVUPS      (CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      64(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      128(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	VMOVUPS      192(CX)(DI*1), Z3
-	VMULPS       Z3, Z3, Z3
-	VADDPS       Z3, Z2, Z2
-	ADDQ         $+256, DI
-	CMPQ         DI, SI
-	JNE          each4
-	VBROADCASTSS constants<>+8(SB), Z3
-	VMULPS       Z3, Z2, Z2
-	VSQRTPS      Z2, Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VBROADCASTSS constants<>+12(SB), Z4
-	VMOVUPS      (CX), Z6
-	VMOVUPS      (CX), Z7
-	XORQ         DI, DI
-
-each5:
-	VMOVUPS      (CX)(DI*1), Z8
-	VANDPS       Z8, Z1, Z9
-	VADDPS       Z9, Z2, Z9
-	VMOVUPS      Z9, 2112(CX)(DI*1)
-	VADDPS       Z9, Z3, Z3
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z4, Z4
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      64(CX)(DI*1), Z8
-	VANDPS       Z8, Z1, Z9
-	VADDPS       Z9, Z2, Z9
-	VMOVUPS      Z9, 2176(CX)(DI*1)
-	VADDPS       Z9, Z3, Z3
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z4, Z4
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each5
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z6, Z1, Z1
-	VCMPPS       $0x00, Z1, Z7, K1
-	VSUBPS       Z1, Z7, Z2
-	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z2, K1, Z2
-	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBLENDMPS    Z8, Z9, K1, Z5
-	VMOVUPS      Z5, 6656(CX)
-	VMOVUPS      Z3, 6400(CX)
-	VMOVUPS      Z4, 6464(CX)
-	VMOVUPS      Z6, 6528(CX)
-	VMOVUPS      Z7, 6592(CX)
-	VMOVUPS      Z2, 6784(CX)
-	VMOVUPS      Z1, 6848(CX)
-	VMOVUPS      Z1, 7040(CX)
-	VMOVUPS      Z1, 7104(CX)
-	VBROADCASTSS constants<>+4(SB), Z3
-	VMOVUPS      Z3, 6720(CX)
+	VBLENDMPS    Z3, Z4, K1, Z5
+	VMOVUPS      Z5, 6656(AX)
+	VMOVUPS      Z1, 6784(AX)
+	VMOVUPS      Z2, 6848(AX)
+	VMOVUPS      Z2, 7040(AX)
+	VMOVUPS      Z2, 7104(AX)
 	VBROADCASTSS 4(DX), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      6528(CX), Z4
-	VMULPS       Z2, Z3, Z5
-	VSUBPS       Z1, Z4, Z4
+	VDIVPS       Z1, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z1, Z3, Z5
+	VSUBPS       Z2, Z4, Z4
 	VMULPS       Z3, Z4, Z4
 	VBROADCASTSS constants<>+4(SB), Z3
-	VCMPPS       $0x1e, Z3, Z2, K1
+	VCMPPS       $0x1e, Z3, Z1, K1
 	VBROADCASTSS constants<>+24(SB), Z3
 	VCMPPS       $0x1e, Z3, Z4, K1, K1
 	VBROADCASTSS constants<>+28(SB), Z3
 	VCMPPS       $0x11, Z3, Z5, K1, K1
-	VMOVUPS      6720(CX), Z3
+	VMOVUPS      6720(AX), Z3
 	VBROADCASTSS constants<>+20(SB), Z4
 	VBLENDMPS    Z3, Z4, K1, Z3
-	VMOVUPS      Z3, 6720(CX)
-	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z3, 6720(AX)
+	VDIVPS       Z1, Z0, Z1
 	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 7168(CX)
-	VMOVUPS      Z3, 6976(CX)
+	VDIVPS       Z1, Z3, Z3
+	VMOVUPS      Z1, 7168(AX)
+	VMOVUPS      Z3, 6976(AX)
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
+	VMINPS       Z12, Z5, Z7
+	VSUBPS       Z7, Z13, Z5
+	VCMPPS       $0x00, Z7, Z13, K1
+	VBROADCASTSS constants<>+16(SB), Z8
+	VBLENDMPS    Z8, Z5, K1, Z5
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z6
+	VMOVUPS      Z6, 6656(CX)
+	VMOVUPS      Z5, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z6
+	VDIVPS       Z5, Z6, Z6
+	VMOVUPS      6528(CX), Z8
+	VMULPS       Z5, Z6, Z9
+	VSUBPS       Z7, Z8, Z8
+	VMULPS       Z6, Z8, Z8
+	VBROADCASTSS constants<>+4(SB), Z6
+	VCMPPS       $0x1e, Z6, Z5, K1
+	VBROADCASTSS constants<>+24(SB), Z6
+	VCMPPS       $0x1e, Z6, Z8, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z6
+	VCMPPS       $0x11, Z6, Z9, K1, K1
+	VMOVUPS      6720(CX), Z6
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBLENDMPS    Z6, Z8, K1, Z6
+	VMOVUPS      Z6, 6720(CX)
+	VDIVPS       Z5, Z0, Z5
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z5, Z6, Z6
+	VMOVUPS      Z5, 7168(CX)
+	VMOVUPS      Z6, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z8
+	XORQ         SI, SI
 
-each6:
-	VMOVUPS     (CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VPMAXSD     Z5, Z7, Z7
-	VPMINSD     Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2112(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VPMAXSD     Z5, Z7, Z7
-	VPMINSD     Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2176(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each6
-	VMOVUPS     Z4, 6912(CX)
-	LEAQ        8(DX), DI
+each3:
+	VMOVUPS     (AX)(SI*1), Z9
+	VSUBPS      Z2, Z9, Z10
+	VMULPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z3, Z10, Z10
+	VADDPS      Z2, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(AX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z4, Z4
+	VMOVUPS     (CX)(SI*1), Z9
+	VSUBPS      Z7, Z9, Z10
+	VMULPS      Z10, Z5, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z6, Z10, Z10
+	VADDPS      Z7, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(CX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z8, Z8
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each3
+	VMOVUPS     Z4, 6912(AX)
+	VMOVUPS     Z8, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
 
-loop7:
-	VBROADCASTSS (DI), Z1
+loop4:
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -277,13 +198,12 @@ loop7:
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each8:
+each5:
 	VMOVUPS      (AX)(R8*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4224(AX)(R8*1)
 	VMULPS       2112(AX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -296,7 +216,6 @@ each8:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4288(AX)(R8*1)
 	VMULPS       2176(AX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -309,7 +228,6 @@ each8:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4352(AX)(R8*1)
 	VMULPS       2240(AX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -322,7 +240,6 @@ each8:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4416(AX)(R8*1)
 	VMULPS       2304(AX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -331,8 +248,8 @@ each8:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each8
+	CMPQ         R8, BX
+	JNE          each5
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
 	VMULPS       Z1, Z5, Z3
@@ -349,20 +266,20 @@ each8:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none9
+	JZ           none6
 	VDIVPS       Z5, Z6, Z4
 	VBLENDMPS    Z4, Z1, K1, Z1
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBLENDMPS    Z4, Z2, K1, Z2
 
-none9:
+none6:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (DI), Z1
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -372,13 +289,12 @@ none9:
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each10:
+each7:
 	VMOVUPS      (CX)(R8*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4224(CX)(R8*1)
 	VMULPS       2112(CX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -391,7 +307,6 @@ each10:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4288(CX)(R8*1)
 	VMULPS       2176(CX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -404,7 +319,6 @@ each10:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4352(CX)(R8*1)
 	VMULPS       2240(CX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -417,7 +331,6 @@ each10:
 	VMULPS       Z1, Z8, Z8
 	VRNDSCALEPS  $0x08, Z8, Z8
 	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
 	VMOVUPS      Z8, 4416(CX)(R8*1)
 	VMULPS       2304(CX)(R8*1), Z8, Z9
 	VADDPS       Z9, Z4, Z4
@@ -426,8 +339,8 @@ each10:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each10
+	CMPQ         R8, BX
+	JNE          each7
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
 	VMULPS       Z1, Z5, Z3
@@ -444,13 +357,13 @@ each10:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none11
+	JZ           none8
 	VDIVPS       Z5, Z6, Z4
 	VBLENDMPS    Z4, Z1, K1, Z1
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBLENDMPS    Z4, Z2, K1, Z2
 
-none11:
+none8:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
@@ -462,7 +375,7 @@ none11:
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each12:
+each9:
 	VMOVUPS      4224(AX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
@@ -492,12 +405,12 @@ each12:
 	VMULPS       2304(AX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each12
+	CMPQ         R8, BX
+	JNE          each9
 	VMOVUPS      6912(AX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none13
+	JZ           none10
 	VMOVUPS      6912(AX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
 	VMOVUPS      Z4, 6912(AX)
@@ -539,13 +452,13 @@ each12:
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(AX)
 
-none13:
+none10:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	XORQ         R8, R8
 
-each14:
+each11:
 	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
@@ -575,12 +488,12 @@ each14:
 	VMULPS       2304(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each14
+	CMPQ         R8, BX
+	JNE          each11
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none15
+	JZ           none12
 	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
 	VMOVUPS      Z4, 6912(CX)
@@ -622,257 +535,14 @@ each14:
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
-none15:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop7
-	VMOVUPS      6656(AX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      7040(AX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 7040(AX)
-	VMOVUPS      6976(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 6976(AX)
-	VMOVUPS      7168(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 7168(AX)
-	VMOVUPS      6656(CX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      7040(CX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 7040(CX)
-	VMOVUPS      6976(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 6976(CX)
-	VMOVUPS      7168(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 7168(CX)
-	VZEROUPPER
-	RET
+none12:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop4
+	MOVQ beyond+24(FP), DI
 
-// func searchMagnitudeAVX512(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-32
-	MOVQ         s+0(FP), AX
-	LEAQ         7424(AX), CX
-	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+12(SB), Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VMOVUPS      (AX), Z4
-	VMOVUPS      (AX), Z5
-	XORQ         DI, DI
-
-each16:
-	VMOVUPS      (AX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2112(AX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      64(AX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2176(AX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each16
-	VBROADCASTSS constants<>+4(SB), Z6
-	VMINPS       Z4, Z6, Z6
-	VCMPPS       $0x00, Z6, Z5, K1
-	VSUBPS       Z6, Z5, Z7
-	VBROADCASTSS constants<>+16(SB), Z10
-	VBLENDMPS    Z10, Z7, K1, Z7
-	VBROADCASTSS constants<>+20(SB), Z10
-	VBROADCASTSS constants<>+4(SB), Z11
-	VBLENDMPS    Z10, Z11, K1, Z8
-	VMOVUPS      Z8, 6656(AX)
-	VMOVUPS      Z2, 6400(AX)
-	VMOVUPS      Z3, 6464(AX)
-	VMOVUPS      Z4, 6528(AX)
-	VMOVUPS      Z5, 6592(AX)
-	VMOVUPS      Z7, 6784(AX)
-	VMOVUPS      Z6, 6848(AX)
-	VMOVUPS      Z6, 7040(AX)
-	VMOVUPS      Z6, 7104(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 6720(AX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      6528(AX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z6, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      6720(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 6720(AX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 7168(AX)
-	VMOVUPS      Z3, 6976(AX)
-	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
-
-each17:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z6, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z5, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z6, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VANDPS       Z1, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z6, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z5, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z3, Z8, Z8
-	VADDPS       Z6, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VANDPS       Z1, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each17
-	VMOVUPS      Z4, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+12(SB), Z2
-	VBROADCASTSS constants<>+12(SB), Z3
-	VMOVUPS      (CX), Z4
-	VMOVUPS      (CX), Z5
-	XORQ         DI, DI
-
-each18:
-	VMOVUPS      (CX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2112(CX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      64(CX)(DI*1), Z6
-	VANDPS       Z6, Z1, Z7
-	VMOVUPS      Z7, 2176(CX)(DI*1)
-	VADDPS       Z7, Z2, Z2
-	VMULPS       Z6, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	VMINPS       Z4, Z6, Z4
-	VMAXPS       Z5, Z6, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each18
-	VBROADCASTSS constants<>+4(SB), Z6
-	VMINPS       Z4, Z6, Z6
-	VCMPPS       $0x00, Z6, Z5, K1
-	VSUBPS       Z6, Z5, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z7, K1, Z7
-	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z8, Z10, K1, Z9
-	VMOVUPS      Z9, 6656(CX)
-	VMOVUPS      Z2, 6400(CX)
-	VMOVUPS      Z3, 6464(CX)
-	VMOVUPS      Z4, 6528(CX)
-	VMOVUPS      Z5, 6592(CX)
-	VMOVUPS      Z7, 6784(CX)
-	VMOVUPS      Z6, 6848(CX)
-	VMOVUPS      Z6, 7040(CX)
-	VMOVUPS      Z6, 7104(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 6720(CX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      6528(CX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z6, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      6720(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 6720(CX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 7168(CX)
-	VMOVUPS      Z3, 6976(CX)
-	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
-
-each19:
-	VMOVUPS     (CX)(DI*1), Z7
-	VSUBPS      Z6, Z7, Z8
-	VMULPS      Z8, Z2, Z8
-	VRNDSCALEPS $0x08, Z8, Z8
-	VPMAXSD     Z5, Z8, Z8
-	VPMINSD     Z0, Z8, Z8
-	VMULPS      Z3, Z8, Z8
-	VADDPS      Z6, Z8, Z8
-	VSUBPS      Z7, Z8, Z8
-	VANDPS      Z1, Z8, Z8
-	VMULPS      2112(CX)(DI*1), Z8, Z8
-	VADDPS      Z8, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z7
-	VSUBPS      Z6, Z7, Z8
-	VMULPS      Z8, Z2, Z8
-	VRNDSCALEPS $0x08, Z8, Z8
-	VPMAXSD     Z5, Z8, Z8
-	VPMINSD     Z0, Z8, Z8
-	VMULPS      Z3, Z8, Z8
-	VADDPS      Z6, Z8, Z8
-	VSUBPS      Z7, Z8, Z8
-	VANDPS      Z1, Z8, Z8
-	VMULPS      2176(CX)(DI*1), Z8, Z8
-	VADDPS      Z8, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each19
-	VMOVUPS     Z4, 6912(CX)
-	LEAQ        8(DX), DI
-
-loop20:
-	VBROADCASTSS (DI), Z1
+loop13:
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -882,7 +552,7 @@ loop20:
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each21:
+each14:
 	VMOVUPS      (AX)(R8*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
@@ -936,8 +606,8 @@ each21:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each21
+	CMPQ         R8, BX
+	JNE          each14
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
 	VMULPS       Z1, Z5, Z3
@@ -954,20 +624,20 @@ each21:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none22
+	JZ           none15
 	VDIVPS       Z5, Z6, Z4
 	VBLENDMPS    Z4, Z1, K1, Z1
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBLENDMPS    Z4, Z2, K1, Z2
 
-none22:
+none15:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (DI), Z1
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -977,7 +647,7 @@ none22:
 	VBROADCASTSS constants<>+4(SB), Z6
 	XORQ         R8, R8
 
-each23:
+each16:
 	VMOVUPS      (CX)(R8*1), Z7
 	VSUBPS       Z2, Z7, Z8
 	VMULPS       Z1, Z8, Z8
@@ -1031,8 +701,8 @@ each23:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each23
+	CMPQ         R8, BX
+	JNE          each16
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
 	VMULPS       Z1, Z5, Z3
@@ -1049,13 +719,551 @@ each23:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z2, K1
 	KORTESTW     K1, K1
-	JZ           none24
+	JZ           none17
 	VDIVPS       Z5, Z6, Z4
 	VBLENDMPS    Z4, Z1, K1, Z1
 	VBROADCASTSS constants<>+4(SB), Z4
 	VBLENDMPS    Z4, Z2, K1, Z2
 
-none24:
+none17:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each18:
+	VMOVUPS      4224(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each18
+	VMOVUPS      6912(AX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none19
+	VMOVUPS      6912(AX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none19:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each20:
+	VMOVUPS      4224(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each20
+	VMOVUPS      6912(CX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none21
+	VMOVUPS      6912(CX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none21:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop13
+	VMOVUPS      6656(AX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(AX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(CX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(CX)
+	VZEROUPPER
+	RET
+
+// func searchMagnitudeAVX512(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·searchMagnitudeAVX512(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
+	MOVQ         steps+8(FP), DX
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBROADCASTSS constants<>+12(SB), Z2
+	VBROADCASTSS constants<>+12(SB), Z3
+	VMOVUPS      (AX), Z4
+	VMOVUPS      (AX), Z5
+	VBROADCASTSS constants<>+12(SB), Z6
+	VBROADCASTSS constants<>+12(SB), Z7
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (CX), Z9
+	XORQ         SI, SI
+
+each22:
+	VMOVUPS      (AX)(SI*1), Z10
+	VANDPS       Z10, Z1, Z11
+	VMOVUPS      Z11, 2112(AX)(SI*1)
+	VADDPS       Z11, Z2, Z2
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z3, Z3
+	VMINPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMOVUPS      (CX)(SI*1), Z10
+	VANDPS       Z10, Z1, Z11
+	VMOVUPS      Z11, 2112(CX)(SI*1)
+	VADDPS       Z11, Z6, Z6
+	VMULPS       Z10, Z11, Z11
+	VADDPS       Z11, Z7, Z7
+	VMINPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each22
+	VMOVUPS      Z2, 6400(AX)
+	VMOVUPS      Z3, 6464(AX)
+	VMOVUPS      Z4, 6528(AX)
+	VMOVUPS      Z5, 6592(AX)
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMOVUPS      Z2, 6720(AX)
+	VMOVUPS      Z6, 6400(CX)
+	VMOVUPS      Z7, 6464(CX)
+	VMOVUPS      Z8, 6528(CX)
+	VMOVUPS      Z9, 6592(CX)
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMOVUPS      Z2, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z2
+	VMINPS       Z4, Z2, Z3
+	VSUBPS       Z3, Z5, Z2
+	VCMPPS       $0x00, Z3, Z5, K1
+	VBROADCASTSS constants<>+16(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+	VBROADCASTSS constants<>+20(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBLENDMPS    Z4, Z5, K1, Z12
+	VMOVUPS      Z12, 6656(AX)
+	VMOVUPS      Z2, 6784(AX)
+	VMOVUPS      Z3, 6848(AX)
+	VMOVUPS      Z3, 7040(AX)
+	VMOVUPS      Z3, 7104(AX)
+	VBROADCASTSS 4(DX), Z4
+	VDIVPS       Z2, Z4, Z4
+	VMOVUPS      6528(AX), Z5
+	VMULPS       Z2, Z4, Z6
+	VSUBPS       Z3, Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z4
+	VCMPPS       $0x1e, Z4, Z5, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z4
+	VCMPPS       $0x11, Z4, Z6, K1, K1
+	VMOVUPS      6720(AX), Z4
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBLENDMPS    Z4, Z5, K1, Z4
+	VMOVUPS      Z4, 6720(AX)
+	VDIVPS       Z2, Z0, Z2
+	VBROADCASTSS constants<>+16(SB), Z4
+	VDIVPS       Z2, Z4, Z4
+	VMOVUPS      Z2, 7168(AX)
+	VMOVUPS      Z4, 6976(AX)
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	VMINPS       Z8, Z6, Z7
+	VSUBPS       Z7, Z9, Z6
+	VCMPPS       $0x00, Z7, Z9, K1
+	VBROADCASTSS constants<>+16(SB), Z8
+	VBLENDMPS    Z8, Z6, K1, Z6
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z13
+	VMOVUPS      Z13, 6656(CX)
+	VMOVUPS      Z6, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z8
+	VDIVPS       Z6, Z8, Z8
+	VMOVUPS      6528(CX), Z9
+	VMULPS       Z6, Z8, Z10
+	VSUBPS       Z7, Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VBROADCASTSS constants<>+4(SB), Z8
+	VCMPPS       $0x1e, Z8, Z6, K1
+	VBROADCASTSS constants<>+24(SB), Z8
+	VCMPPS       $0x1e, Z8, Z9, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z8
+	VCMPPS       $0x11, Z8, Z10, K1, K1
+	VMOVUPS      6720(CX), Z8
+	VBROADCASTSS constants<>+20(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z8
+	VMOVUPS      Z8, 6720(CX)
+	VDIVPS       Z6, Z0, Z6
+	VBROADCASTSS constants<>+16(SB), Z8
+	VDIVPS       Z6, Z8, Z8
+	VMOVUPS      Z6, 7168(CX)
+	VMOVUPS      Z8, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z9
+	XORQ         SI, SI
+
+each23:
+	VMOVUPS     (AX)(SI*1), Z10
+	VSUBPS      Z3, Z10, Z11
+	VMULPS      Z11, Z2, Z11
+	VRNDSCALEPS $0x08, Z11, Z11
+	VMULPS      Z4, Z11, Z11
+	VADDPS      Z3, Z11, Z11
+	VSUBPS      Z10, Z11, Z11
+	VANDPS      Z1, Z11, Z11
+	VMULPS      2112(AX)(SI*1), Z11, Z11
+	VADDPS      Z11, Z5, Z5
+	VMOVUPS     (CX)(SI*1), Z10
+	VSUBPS      Z7, Z10, Z11
+	VMULPS      Z11, Z6, Z11
+	VRNDSCALEPS $0x08, Z11, Z11
+	VMULPS      Z8, Z11, Z11
+	VADDPS      Z7, Z11, Z11
+	VSUBPS      Z10, Z11, Z11
+	VANDPS      Z1, Z11, Z11
+	VMULPS      2112(CX)(SI*1), Z11, Z11
+	VADDPS      Z11, Z9, Z9
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each23
+	VMOVUPS     Z5, 6912(AX)
+	VMOVUPS     Z9, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
+
+loop24:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each25:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each25
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none26
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none26:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each27:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each27
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none28
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none28:
 	VBROADCASTSS constants<>+4(SB), Z4
 	VCMPPS       $0x1e, Z4, Z3, K1
 	VBROADCASTSS constants<>+20(SB), Z3
@@ -1068,7 +1276,7 @@ none24:
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each25:
+each29:
 	VMOVUPS      4224(AX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
@@ -1098,12 +1306,12 @@ each25:
 	VMULPS       2304(AX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each25
+	CMPQ         R8, BX
+	JNE          each29
 	VMOVUPS      6912(AX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none26
+	JZ           none30
 	VMOVUPS      6912(AX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
 	VMOVUPS      Z3, 6912(AX)
@@ -1145,14 +1353,14 @@ each25:
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(AX)
 
-none26:
+none30:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
 	VBROADCASTSS constants<>+0(SB), Z3
 	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
-each27:
+each31:
 	VMOVUPS      4224(CX)(R8*1), Z5
 	VMULPS       Z1, Z5, Z5
 	VADDPS       Z2, Z5, Z5
@@ -1182,12 +1390,12 @@ each27:
 	VMULPS       2304(CX)(R8*1), Z5, Z5
 	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each27
+	CMPQ         R8, BX
+	JNE          each31
 	VMOVUPS      6912(CX), Z3
 	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
-	JZ           none28
+	JZ           none32
 	VMOVUPS      6912(CX), Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
 	VMOVUPS      Z3, 6912(CX)
@@ -1229,271 +1437,14 @@ each27:
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
-none28:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop20
-	VMOVUPS      6656(AX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      7040(AX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 7040(AX)
-	VMOVUPS      6976(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 6976(AX)
-	VMOVUPS      7168(AX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 7168(AX)
-	VMOVUPS      6656(CX), Z0
-	VPMOVD2M     Z0, K1
-	VMOVUPS      7040(CX), Z0
-	VBROADCASTSS constants<>+12(SB), Z1
-	VXORPS       Z1, Z0, Z0
-	VMOVUPS      Z0, 7040(CX)
-	VMOVUPS      6976(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 6976(CX)
-	VMOVUPS      7168(CX), Z0
-	VBROADCASTSS constants<>+4(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 7168(CX)
-	VZEROUPPER
-	RET
-
-// func searchImportanceAVX512(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·searchImportanceAVX512(SB), NOSPLIT, $0-32
-	MOVQ         s+0(FP), AX
-	LEAQ         7424(AX), CX
-	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x06, SI
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      6336(AX), Z1
-	VBROADCASTSS constants<>+12(SB), Z4
-	VBROADCASTSS constants<>+12(SB), Z5
-	VMOVUPS      (AX), Z6
-	VMOVUPS      (AX), Z7
-	XORQ         DI, DI
-
-each29:
-	VMOVUPS      (AX)(DI*1), Z8
-	VMULPS       Z8, Z8, Z9
-	VADDPS       Z9, Z1, Z9
-	VSQRTPS      Z9, Z9
-	VMULPS       2112(AX)(DI*1), Z9, Z9
-	VMOVUPS      Z9, 2112(AX)(DI*1)
-	VADDPS       Z9, Z4, Z4
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z5, Z5
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      64(AX)(DI*1), Z8
-	VMULPS       Z8, Z8, Z9
-	VADDPS       Z9, Z1, Z9
-	VSQRTPS      Z9, Z9
-	VMULPS       2176(AX)(DI*1), Z9, Z9
-	VMOVUPS      Z9, 2176(AX)(DI*1)
-	VADDPS       Z9, Z4, Z4
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z5, Z5
-	VMINPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each29
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z6, Z1, Z1
-	VCMPPS       $0x00, Z1, Z7, K1
-	VSUBPS       Z1, Z7, Z8
-	VBROADCASTSS constants<>+16(SB), Z9
-	VBLENDMPS    Z9, Z8, K1, Z8
-	VBROADCASTSS constants<>+20(SB), Z9
-	VBROADCASTSS constants<>+4(SB), Z10
-	VBLENDMPS    Z9, Z10, K1, Z2
-	VMOVUPS      Z2, 6656(AX)
-	VMOVUPS      Z4, 6400(AX)
-	VMOVUPS      Z5, 6464(AX)
-	VMOVUPS      Z6, 6528(AX)
-	VMOVUPS      Z7, 6592(AX)
-	VMOVUPS      Z8, 6784(AX)
-	VMOVUPS      Z1, 6848(AX)
-	VMOVUPS      Z1, 7040(AX)
-	VMOVUPS      Z1, 7104(AX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 6720(AX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z8, Z2, Z2
-	VMOVUPS      6528(AX), Z4
-	VMULPS       Z8, Z2, Z5
-	VSUBPS       Z1, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z8, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z4, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z5, K1, K1
-	VMOVUPS      6720(AX), Z2
-	VBROADCASTSS constants<>+20(SB), Z4
-	VBLENDMPS    Z2, Z4, K1, Z2
-	VMOVUPS      Z2, 6720(AX)
-	VDIVPS       Z8, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z4
-	VDIVPS       Z2, Z4, Z4
-	VMOVUPS      Z2, 7168(AX)
-	VMOVUPS      Z4, 6976(AX)
-	VBROADCASTSS constants<>+4(SB), Z5
-	VBROADCASTSS constants<>+4(SB), Z6
-	XORQ         DI, DI
-
-each30:
-	VMOVUPS      (AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z6, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2112(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS      64(AX)(DI*1), Z7
-	VSUBPS       Z1, Z7, Z8
-	VMULPS       Z8, Z2, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VPMAXSD      Z6, Z8, Z8
-	VPMINSD      Z0, Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VADDPS       Z1, Z8, Z8
-	VSUBPS       Z7, Z8, Z8
-	VMULPS       Z8, Z8, Z8
-	VMULPS       2176(AX)(DI*1), Z8, Z8
-	VADDPS       Z8, Z5, Z5
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each30
-	VMOVUPS      Z5, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Z1
-	VMOVUPS      6336(CX), Z1
-	VBROADCASTSS constants<>+12(SB), Z2
-	VBROADCASTSS constants<>+12(SB), Z4
-	VMOVUPS      (CX), Z5
-	VMOVUPS      (CX), Z6
-	XORQ         DI, DI
-
-each31:
-	VMOVUPS      (CX)(DI*1), Z7
-	VMULPS       Z7, Z7, Z8
-	VADDPS       Z8, Z1, Z8
-	VSQRTPS      Z8, Z8
-	VMULPS       2112(CX)(DI*1), Z8, Z8
-	VMOVUPS      Z8, 2112(CX)(DI*1)
-	VADDPS       Z8, Z2, Z2
-	VMULPS       Z7, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMINPS       Z5, Z7, Z5
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      64(CX)(DI*1), Z7
-	VMULPS       Z7, Z7, Z8
-	VADDPS       Z8, Z1, Z8
-	VSQRTPS      Z8, Z8
-	VMULPS       2176(CX)(DI*1), Z8, Z8
-	VMOVUPS      Z8, 2176(CX)(DI*1)
-	VADDPS       Z8, Z2, Z2
-	VMULPS       Z7, Z8, Z8
-	VADDPS       Z8, Z4, Z4
-	VMINPS       Z5, Z7, Z5
-	VMAXPS       Z6, Z7, Z6
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each31
-	VBROADCASTSS constants<>+4(SB), Z1
-	VMINPS       Z5, Z1, Z1
-	VCMPPS       $0x00, Z1, Z6, K1
-	VSUBPS       Z1, Z6, Z7
-	VBROADCASTSS constants<>+16(SB), Z8
-	VBLENDMPS    Z8, Z7, K1, Z7
-	VBROADCASTSS constants<>+20(SB), Z8
-	VBROADCASTSS constants<>+4(SB), Z9
-	VBLENDMPS    Z8, Z9, K1, Z3
-	VMOVUPS      Z3, 6656(CX)
-	VMOVUPS      Z2, 6400(CX)
-	VMOVUPS      Z4, 6464(CX)
-	VMOVUPS      Z5, 6528(CX)
-	VMOVUPS      Z6, 6592(CX)
-	VMOVUPS      Z7, 6784(CX)
-	VMOVUPS      Z1, 6848(CX)
-	VMOVUPS      Z1, 7040(CX)
-	VMOVUPS      Z1, 7104(CX)
-	VBROADCASTSS constants<>+4(SB), Z2
-	VMOVUPS      Z2, 6720(CX)
-	VBROADCASTSS 4(DX), Z2
-	VDIVPS       Z7, Z2, Z2
-	VMOVUPS      6528(CX), Z3
-	VMULPS       Z7, Z2, Z4
-	VSUBPS       Z1, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VBROADCASTSS constants<>+4(SB), Z2
-	VCMPPS       $0x1e, Z2, Z7, K1
-	VBROADCASTSS constants<>+24(SB), Z2
-	VCMPPS       $0x1e, Z2, Z3, K1, K1
-	VBROADCASTSS constants<>+28(SB), Z2
-	VCMPPS       $0x11, Z2, Z4, K1, K1
-	VMOVUPS      6720(CX), Z2
-	VBROADCASTSS constants<>+20(SB), Z3
-	VBLENDMPS    Z2, Z3, K1, Z2
-	VMOVUPS      Z2, 6720(CX)
-	VDIVPS       Z7, Z0, Z2
-	VBROADCASTSS constants<>+16(SB), Z3
-	VDIVPS       Z2, Z3, Z3
-	VMOVUPS      Z2, 7168(CX)
-	VMOVUPS      Z3, 6976(CX)
-	VBROADCASTSS constants<>+4(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z5
-	XORQ         DI, DI
-
-each32:
-	VMOVUPS     (CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VPMAXSD     Z5, Z7, Z7
-	VPMINSD     Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2112(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	VMOVUPS     64(CX)(DI*1), Z6
-	VSUBPS      Z1, Z6, Z7
-	VMULPS      Z7, Z2, Z7
-	VRNDSCALEPS $0x08, Z7, Z7
-	VPMAXSD     Z5, Z7, Z7
-	VPMINSD     Z0, Z7, Z7
-	VMULPS      Z3, Z7, Z7
-	VADDPS      Z1, Z7, Z7
-	VSUBPS      Z6, Z7, Z7
-	VMULPS      Z7, Z7, Z7
-	VMULPS      2176(CX)(DI*1), Z7, Z7
-	VADDPS      Z7, Z4, Z4
-	ADDQ        $+128, DI
-	CMPQ        DI, SI
-	JNE         each32
-	VMOVUPS     Z4, 6912(CX)
-	LEAQ        8(DX), DI
+none32:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop24
+	MOVQ beyond+24(FP), DI
 
 loop33:
-	VBROADCASTSS (DI), Z1
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(AX), Z1, Z1
 	VMOVUPS      Z1, 7360(AX)
 	VMOVUPS      6848(AX), Z2
@@ -1557,7 +1508,7 @@ each34:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each34
 	VMOVUPS      6400(AX), Z1
 	VMOVUPS      6464(AX), Z2
@@ -1588,7 +1539,7 @@ none35:
 	VBLENDMPS    Z1, Z3, K1, Z1
 	VMOVUPS      Z1, 7232(AX)
 	VMOVUPS      Z2, 7296(AX)
-	VBROADCASTSS (DI), Z1
+	VBROADCASTSS (SI), Z1
 	VDIVPS       6784(CX), Z1, Z1
 	VMOVUPS      Z1, 7360(CX)
 	VMOVUPS      6848(CX), Z2
@@ -1652,7 +1603,7 @@ each36:
 	VMULPS       Z7, Z9, Z9
 	VADDPS       Z9, Z6, Z6
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each36
 	VMOVUPS      6400(CX), Z1
 	VMOVUPS      6464(CX), Z2
@@ -1685,48 +1636,49 @@ none37:
 	VMOVUPS      Z2, 7296(CX)
 	VMOVUPS      7232(AX), Z1
 	VMOVUPS      7296(AX), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+0(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
 each38:
-	VMOVUPS      4224(AX)(R8*1), Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       Z2, Z4, Z4
-	VSUBPS       (AX)(R8*1), Z4, Z4
-	VMULPS       Z4, Z4, Z4
-	VMULPS       2112(AX)(R8*1), Z4, Z4
-	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4288(AX)(R8*1), Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       Z2, Z4, Z4
-	VSUBPS       64(AX)(R8*1), Z4, Z4
-	VMULPS       Z4, Z4, Z4
-	VMULPS       2176(AX)(R8*1), Z4, Z4
-	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4352(AX)(R8*1), Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       Z2, Z4, Z4
-	VSUBPS       128(AX)(R8*1), Z4, Z4
-	VMULPS       Z4, Z4, Z4
-	VMULPS       2240(AX)(R8*1), Z4, Z4
-	VADDPS       Z4, Z3, Z3
-	VMOVUPS      4416(AX)(R8*1), Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       Z2, Z4, Z4
-	VSUBPS       192(AX)(R8*1), Z4, Z4
-	VMULPS       Z4, Z4, Z4
-	VMULPS       2304(AX)(R8*1), Z4, Z4
-	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4224(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       (AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2112(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4288(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       64(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2176(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4352(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       128(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2240(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4416(AX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       192(AX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2304(AX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each38
-	VMOVUPS      6912(AX), Z4
-	VCMPPS       $0x11, Z4, Z3, K1
+	VMOVUPS      6912(AX), Z3
+	VCMPPS       $0x11, Z3, Z4, K1
 	KORTESTW     K1, K1
 	JZ           none39
-	VMOVUPS      6912(AX), Z4
-	VBLENDMPS    Z3, Z4, K1, Z4
-	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6912(AX), Z3
+	VBLENDMPS    Z4, Z3, K1, Z3
+	VMOVUPS      Z3, 6912(AX)
 	VMOVUPS      6976(AX), Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
 	VMOVUPS      Z3, 6976(AX)
@@ -1768,10 +1720,557 @@ each38:
 none39:
 	VMOVUPS      7232(CX), Z1
 	VMOVUPS      7296(CX), Z2
-	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+0(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
 	XORQ         R8, R8
 
 each40:
+	VMOVUPS      4224(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       (CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2112(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4288(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       64(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2176(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4352(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       128(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2240(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	VMOVUPS      4416(CX)(R8*1), Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z2, Z5, Z5
+	VSUBPS       192(CX)(R8*1), Z5, Z5
+	VANDPS       Z3, Z5, Z5
+	VMULPS       2304(CX)(R8*1), Z5, Z5
+	VADDPS       Z5, Z4, Z4
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each40
+	VMOVUPS      6912(CX), Z3
+	VCMPPS       $0x11, Z3, Z4, K1
+	KORTESTW     K1, K1
+	JZ           none41
+	VMOVUPS      6912(CX), Z3
+	VBLENDMPS    Z4, Z3, K1, Z3
+	VMOVUPS      Z3, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none41:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop33
+	VMOVUPS      6656(AX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(AX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(AX)
+	VMOVUPS      6976(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(AX)
+	VMOVUPS      7168(AX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(AX)
+	VMOVUPS      6656(CX), Z0
+	VPMOVD2M     Z0, K1
+	VMOVUPS      7040(CX), Z0
+	VBROADCASTSS constants<>+12(SB), Z1
+	VXORPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 7040(CX)
+	VMOVUPS      6976(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 6976(CX)
+	VMOVUPS      7168(CX), Z0
+	VBROADCASTSS constants<>+4(SB), Z1
+	VBLENDMPS    Z1, Z0, K1, Z0
+	VMOVUPS      Z0, 7168(CX)
+	VZEROUPPER
+	RET
+
+// func searchImportanceAVX512(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·searchImportanceAVX512(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
+	MOVQ         steps+8(FP), DX
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x06, BX
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VMOVUPS      6336(AX), Z1
+	VMOVUPS      6336(CX), Z4
+	VBROADCASTSS constants<>+12(SB), Z5
+	VBROADCASTSS constants<>+12(SB), Z6
+	VMOVUPS      (AX), Z7
+	VMOVUPS      (AX), Z8
+	VBROADCASTSS constants<>+12(SB), Z9
+	VBROADCASTSS constants<>+12(SB), Z10
+	VMOVUPS      (CX), Z11
+	VMOVUPS      (CX), Z12
+	XORQ         SI, SI
+
+each42:
+	VMOVUPS      (AX)(SI*1), Z13
+	VMULPS       Z13, Z13, Z14
+	VADDPS       Z14, Z1, Z14
+	VSQRTPS      Z14, Z14
+	VMULPS       2112(AX)(SI*1), Z14, Z14
+	VMOVUPS      Z14, 2112(AX)(SI*1)
+	VADDPS       Z14, Z5, Z5
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z6, Z6
+	VMINPS       Z7, Z13, Z7
+	VMAXPS       Z8, Z13, Z8
+	VMOVUPS      (CX)(SI*1), Z13
+	VMULPS       Z13, Z13, Z14
+	VADDPS       Z14, Z4, Z14
+	VSQRTPS      Z14, Z14
+	VMULPS       2112(CX)(SI*1), Z14, Z14
+	VMOVUPS      Z14, 2112(CX)(SI*1)
+	VADDPS       Z14, Z9, Z9
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z10, Z10
+	VMINPS       Z11, Z13, Z11
+	VMAXPS       Z12, Z13, Z12
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each42
+	VMOVUPS      Z5, 6400(AX)
+	VMOVUPS      Z6, 6464(AX)
+	VMOVUPS      Z7, 6528(AX)
+	VMOVUPS      Z8, 6592(AX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(AX)
+	VMOVUPS      Z9, 6400(CX)
+	VMOVUPS      Z10, 6464(CX)
+	VMOVUPS      Z11, 6528(CX)
+	VMOVUPS      Z12, 6592(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMOVUPS      Z1, 6720(CX)
+	VBROADCASTSS constants<>+4(SB), Z1
+	VMINPS       Z7, Z1, Z4
+	VSUBPS       Z4, Z8, Z1
+	VCMPPS       $0x00, Z4, Z8, K1
+	VBROADCASTSS constants<>+16(SB), Z5
+	VBLENDMPS    Z5, Z1, K1, Z1
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	VBLENDMPS    Z5, Z6, K1, Z2
+	VMOVUPS      Z2, 6656(AX)
+	VMOVUPS      Z1, 6784(AX)
+	VMOVUPS      Z4, 6848(AX)
+	VMOVUPS      Z4, 7040(AX)
+	VMOVUPS      Z4, 7104(AX)
+	VBROADCASTSS 4(DX), Z2
+	VDIVPS       Z1, Z2, Z2
+	VMOVUPS      6528(AX), Z5
+	VMULPS       Z1, Z2, Z6
+	VSUBPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VBROADCASTSS constants<>+4(SB), Z2
+	VCMPPS       $0x1e, Z2, Z1, K1
+	VBROADCASTSS constants<>+24(SB), Z2
+	VCMPPS       $0x1e, Z2, Z5, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z2
+	VCMPPS       $0x11, Z2, Z6, K1, K1
+	VMOVUPS      6720(AX), Z2
+	VBROADCASTSS constants<>+20(SB), Z5
+	VBLENDMPS    Z2, Z5, K1, Z2
+	VMOVUPS      Z2, 6720(AX)
+	VDIVPS       Z1, Z0, Z1
+	VBROADCASTSS constants<>+16(SB), Z2
+	VDIVPS       Z1, Z2, Z2
+	VMOVUPS      Z1, 7168(AX)
+	VMOVUPS      Z2, 6976(AX)
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	VMINPS       Z11, Z6, Z7
+	VSUBPS       Z7, Z12, Z6
+	VCMPPS       $0x00, Z7, Z12, K1
+	VBROADCASTSS constants<>+16(SB), Z8
+	VBLENDMPS    Z8, Z6, K1, Z6
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBROADCASTSS constants<>+4(SB), Z9
+	VBLENDMPS    Z8, Z9, K1, Z3
+	VMOVUPS      Z3, 6656(CX)
+	VMOVUPS      Z6, 6784(CX)
+	VMOVUPS      Z7, 6848(CX)
+	VMOVUPS      Z7, 7040(CX)
+	VMOVUPS      Z7, 7104(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z6, Z3, Z3
+	VMOVUPS      6528(CX), Z8
+	VMULPS       Z6, Z3, Z9
+	VSUBPS       Z7, Z8, Z8
+	VMULPS       Z3, Z8, Z8
+	VBROADCASTSS constants<>+4(SB), Z3
+	VCMPPS       $0x1e, Z3, Z6, K1
+	VBROADCASTSS constants<>+24(SB), Z3
+	VCMPPS       $0x1e, Z3, Z8, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z3
+	VCMPPS       $0x11, Z3, Z9, K1, K1
+	VMOVUPS      6720(CX), Z3
+	VBROADCASTSS constants<>+20(SB), Z8
+	VBLENDMPS    Z3, Z8, K1, Z3
+	VMOVUPS      Z3, 6720(CX)
+	VDIVPS       Z6, Z0, Z3
+	VBROADCASTSS constants<>+16(SB), Z6
+	VDIVPS       Z3, Z6, Z6
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      Z6, 6976(CX)
+	VBROADCASTSS constants<>+4(SB), Z8
+	XORQ         SI, SI
+
+each43:
+	VMOVUPS     (AX)(SI*1), Z9
+	VSUBPS      Z4, Z9, Z10
+	VMULPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z2, Z10, Z10
+	VADDPS      Z4, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(AX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z5, Z5
+	VMOVUPS     (CX)(SI*1), Z9
+	VSUBPS      Z7, Z9, Z10
+	VMULPS      Z10, Z3, Z10
+	VRNDSCALEPS $0x08, Z10, Z10
+	VMULPS      Z6, Z10, Z10
+	VADDPS      Z7, Z10, Z10
+	VSUBPS      Z9, Z10, Z10
+	VMULPS      Z10, Z10, Z10
+	VMULPS      2112(CX)(SI*1), Z10, Z10
+	VADDPS      Z10, Z8, Z8
+	ADDQ        $+64, SI
+	CMPQ        SI, BX
+	JNE         each43
+	VMOVUPS     Z5, 6912(AX)
+	VMOVUPS     Z8, 6912(CX)
+	LEAQ        8(DX), SI
+	MOVQ        within+16(FP), DI
+
+loop44:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each45:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each45
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none46
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none46:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each47:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each47
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none48
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none48:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each49:
+	VMOVUPS      4224(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each49
+	VMOVUPS      6912(AX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none50
+	VMOVUPS      6912(AX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none50:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each51:
 	VMOVUPS      4224(CX)(R8*1), Z4
 	VMULPS       Z1, Z4, Z4
 	VADDPS       Z2, Z4, Z4
@@ -1801,12 +2300,12 @@ each40:
 	VMULPS       2304(CX)(R8*1), Z4, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         $+256, R8
-	CMPQ         R8, SI
-	JNE          each40
+	CMPQ         R8, BX
+	JNE          each51
 	VMOVUPS      6912(CX), Z4
 	VCMPPS       $0x11, Z4, Z3, K1
 	KORTESTW     K1, K1
-	JZ           none41
+	JZ           none52
 	VMOVUPS      6912(CX), Z4
 	VBLENDMPS    Z3, Z4, K1, Z4
 	VMOVUPS      Z4, 6912(CX)
@@ -1848,10 +2347,372 @@ each40:
 	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, 6720(CX)
 
-none41:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop33
+none52:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop44
+	MOVQ beyond+24(FP), DI
+
+loop53:
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(AX), Z1, Z1
+	VMOVUPS      Z1, 7360(AX)
+	VMOVUPS      6848(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each54:
+	VMOVUPS      (AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(AX)(R8*1)
+	VMULPS       2112(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(AX)(R8*1)
+	VMULPS       2176(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(AX)(R8*1)
+	VMULPS       2240(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(AX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(AX)(R8*1)
+	VMULPS       2304(AX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each54
+	VMOVUPS      6400(AX), Z1
+	VMOVUPS      6464(AX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none55
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none55:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(AX)
+	VMOVUPS      Z2, 7296(AX)
+	VBROADCASTSS (SI), Z1
+	VDIVPS       6784(CX), Z1, Z1
+	VMOVUPS      Z1, 7360(CX)
+	VMOVUPS      6848(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBROADCASTSS constants<>+4(SB), Z5
+	VBROADCASTSS constants<>+4(SB), Z6
+	XORQ         R8, R8
+
+each56:
+	VMOVUPS      (CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4224(CX)(R8*1)
+	VMULPS       2112(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      64(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4288(CX)(R8*1)
+	VMULPS       2176(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      128(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4352(CX)(R8*1)
+	VMULPS       2240(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      192(CX)(R8*1), Z7
+	VSUBPS       Z2, Z7, Z8
+	VMULPS       Z1, Z8, Z8
+	VRNDSCALEPS  $0x08, Z8, Z8
+	VPMAXSD      Z3, Z8, Z8
+	VPMINSD      Z0, Z8, Z8
+	VMOVUPS      Z8, 4416(CX)(R8*1)
+	VMULPS       2304(CX)(R8*1), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z9, Z9
+	VADDPS       Z9, Z6, Z6
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each56
+	VMOVUPS      6400(CX), Z1
+	VMOVUPS      6464(CX), Z2
+	VMULPS       Z1, Z5, Z3
+	VMULPS       Z4, Z4, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z1, Z6, Z1
+	VMULPS       Z2, Z4, Z7
+	VSUBPS       Z7, Z1, Z1
+	VMULPS       Z2, Z5, Z2
+	VMULPS       Z6, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VDIVPS       Z3, Z1, Z1
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z2, K1
+	KORTESTW     K1, K1
+	JZ           none57
+	VDIVPS       Z5, Z6, Z4
+	VBLENDMPS    Z4, Z1, K1, Z1
+	VBROADCASTSS constants<>+4(SB), Z4
+	VBLENDMPS    Z4, Z2, K1, Z2
+
+none57:
+	VBROADCASTSS constants<>+4(SB), Z4
+	VCMPPS       $0x1e, Z4, Z3, K1
+	VBROADCASTSS constants<>+20(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z1
+	VMOVUPS      Z1, 7232(CX)
+	VMOVUPS      Z2, 7296(CX)
+	VMOVUPS      7232(AX), Z1
+	VMOVUPS      7296(AX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each58:
+	VMOVUPS      4224(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(AX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(AX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(AX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each58
+	VMOVUPS      6912(AX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none59
+	VMOVUPS      6912(AX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(AX)
+	VMOVUPS      6976(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(AX)
+	VMOVUPS      7040(AX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(AX)
+	VMOVUPS      7360(AX), Z1
+	VMOVUPS      7168(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(AX)
+	VMOVUPS      6848(AX), Z1
+	VMOVUPS      7104(AX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(AX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(AX)
+	VMOVUPS      6784(AX), Z2
+	VMOVUPS      6592(AX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(AX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(AX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(AX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(AX)
+
+none59:
+	VMOVUPS      7232(CX), Z1
+	VMOVUPS      7296(CX), Z2
+	VBROADCASTSS constants<>+4(SB), Z3
+	XORQ         R8, R8
+
+each60:
+	VMOVUPS      4224(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       (CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2112(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4288(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       64(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2176(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4352(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       128(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2240(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      4416(CX)(R8*1), Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VSUBPS       192(CX)(R8*1), Z4, Z4
+	VMULPS       Z4, Z4, Z4
+	VMULPS       2304(CX)(R8*1), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $+256, R8
+	CMPQ         R8, BX
+	JNE          each60
+	VMOVUPS      6912(CX), Z4
+	VCMPPS       $0x11, Z4, Z3, K1
+	KORTESTW     K1, K1
+	JZ           none61
+	VMOVUPS      6912(CX), Z4
+	VBLENDMPS    Z3, Z4, K1, Z4
+	VMOVUPS      Z4, 6912(CX)
+	VMOVUPS      6976(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 6976(CX)
+	VMOVUPS      7040(CX), Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 7040(CX)
+	VMOVUPS      7360(CX), Z1
+	VMOVUPS      7168(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7168(CX)
+	VMOVUPS      6848(CX), Z1
+	VMOVUPS      7104(CX), Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, 7104(CX)
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, 6848(CX)
+	VMOVUPS      6784(CX), Z2
+	VMOVUPS      6592(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      Z2, 6784(CX)
+	VBROADCASTSS 4(DX), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      6528(CX), Z4
+	VMULPS       Z2, Z3, Z5
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+4(SB), Z1
+	VCMPPS       $0x1e, Z1, Z2, K1
+	VBROADCASTSS constants<>+24(SB), Z1
+	VCMPPS       $0x1e, Z1, Z4, K1, K1
+	VBROADCASTSS constants<>+28(SB), Z1
+	VCMPPS       $0x11, Z1, Z5, K1, K1
+	VMOVUPS      6720(CX), Z1
+	VBROADCASTSS constants<>+20(SB), Z2
+	VBLENDMPS    Z1, Z2, K1, Z1
+	VMOVUPS      Z1, 6720(CX)
+
+none61:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop53
 	VMOVUPS      6656(AX), Z0
 	VPMOVD2M     Z0, K1
 	VMOVUPS      7040(AX), Z0
@@ -1894,12 +2755,12 @@ TEXT ·proportionalAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop42:
+loop62:
 	VMOVUPS      (AX)(BX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop42
+	JNZ          loop62
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -1910,7 +2771,7 @@ loop42:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop43:
+loop63:
 	VMULPS       (AX)(BX*1), Z2, Z1
 	VBROADCASTSS constants<>+32(SB), Z3
 	VADDPS       Z3, Z1, Z1
@@ -1919,17 +2780,17 @@ loop43:
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop43
+	JNZ          loop63
 	VBROADCASTSS constants<>+4(SB), Z1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop44:
+loop64:
 	VMOVUPS      (CX)(AX*1), Z2
 	VMAXPS       Z1, Z2, Z1
 	ADDQ         $+64, AX
 	DECQ         BX
-	JNZ          loop44
+	JNZ          loop64
 	VDIVPS       Z1, Z0, Z2
 	VBROADCASTSS constants<>+4(SB), Z3
 	VCMPPS       $0x1e, Z3, Z1, K1
@@ -1939,7 +2800,7 @@ loop44:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop45:
+loop65:
 	VMULPS       (CX)(AX*1), Z2, Z0
 	VBROADCASTSS constants<>+32(SB), Z1
 	VADDPS       Z1, Z0, Z0
@@ -1948,7 +2809,7 @@ loop45:
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop45
+	JNZ          loop65
 	VZEROUPPER
 	RET
 
@@ -1964,12 +2825,12 @@ TEXT ·positiveAVX512(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop46:
+loop66:
 	VMOVUPS      (AX)(BX*1), Z3
 	VMAXPS       Z2, Z3, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop46
+	JNZ          loop66
 	VDIVPS       Z2, Z0, Z4
 	VBROADCASTSS constants<>+4(SB), Z6
 	VMOVAPS      Z4, Z3
@@ -1978,7 +2839,7 @@ loop46:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop47:
+loop67:
 	VMOVUPS      (AX)(BX*1), Z7
 	VMULPS       Z7, Z3, Z8
 	VBROADCASTSS constants<>+32(SB), Z9
@@ -1993,7 +2854,7 @@ loop47:
 	VADDPS       Z7, Z6, Z6
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop47
+	JNZ          loop67
 	VMOVAPS      Z6, Z3
 	VBROADCASTSS constants<>+4(SB), Z7
 	VBROADCASTSS constants<>+40(SB), Z5
@@ -2004,7 +2865,7 @@ loop47:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop48:
+loop68:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2022,7 +2883,7 @@ loop48:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop48
+	JNZ          loop68
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2035,7 +2896,7 @@ loop48:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop49:
+loop69:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2053,7 +2914,7 @@ loop49:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop49
+	JNZ          loop69
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2066,7 +2927,7 @@ loop49:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop50:
+loop70:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2084,7 +2945,7 @@ loop50:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop50
+	JNZ          loop70
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2097,7 +2958,7 @@ loop50:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop51:
+loop71:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2115,7 +2976,7 @@ loop51:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop51
+	JNZ          loop71
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2128,7 +2989,7 @@ loop51:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop52:
+loop72:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2146,7 +3007,7 @@ loop52:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop52
+	JNZ          loop72
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2159,7 +3020,7 @@ loop52:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop53:
+loop73:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2177,7 +3038,7 @@ loop53:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop53
+	JNZ          loop73
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2190,7 +3051,7 @@ loop53:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop54:
+loop74:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2208,7 +3069,7 @@ loop54:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop54
+	JNZ          loop74
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2221,7 +3082,7 @@ loop54:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop55:
+loop75:
 	VMOVUPS      (AX)(BX*1), Z8
 	VMULPS       Z8, Z5, Z9
 	VBROADCASTSS constants<>+32(SB), Z10
@@ -2239,7 +3100,7 @@ loop55:
 	VADDPS       Z8, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop55
+	JNZ          loop75
 	VCMPPS       $0x11, Z3, Z7, K1
 	VBLENDMPS    Z7, Z3, K1, Z3
 	VBLENDMPS    Z5, Z4, K1, Z4
@@ -2248,7 +3109,7 @@ loop55:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop56:
+loop76:
 	VMOVUPS      (AX)(BX*1), Z6
 	VMOVUPS      1024(AX)(BX*1), Z7
 	VMULPS       Z6, Z4, Z8
@@ -2271,18 +3132,18 @@ loop56:
 	VADDPS       Z7, Z5, Z5
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop56
+	JNZ          loop76
 	VMOVUPS      Z2, 3072(AX)
 	VBROADCASTSS constants<>+4(SB), Z2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop57:
+loop77:
 	VMOVUPS      (CX)(BX*1), Z4
 	VMAXPS       Z2, Z4, Z2
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop57
+	JNZ          loop77
 	VDIVPS       Z2, Z0, Z6
 	VBROADCASTSS constants<>+4(SB), Z8
 	VMOVAPS      Z6, Z4
@@ -2291,7 +3152,7 @@ loop57:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop58:
+loop78:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z4, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2306,7 +3167,7 @@ loop58:
 	VADDPS       Z9, Z8, Z8
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop58
+	JNZ          loop78
 	VMOVAPS      Z8, Z4
 	VBROADCASTSS constants<>+4(SB), Z9
 	VBROADCASTSS constants<>+40(SB), Z7
@@ -2317,7 +3178,7 @@ loop58:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop59:
+loop79:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2335,7 +3196,7 @@ loop59:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop59
+	JNZ          loop79
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2348,7 +3209,7 @@ loop59:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop60:
+loop80:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2366,7 +3227,7 @@ loop60:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop60
+	JNZ          loop80
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2379,7 +3240,7 @@ loop60:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop61:
+loop81:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2397,7 +3258,7 @@ loop61:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop61
+	JNZ          loop81
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2410,7 +3271,7 @@ loop61:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop62:
+loop82:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2428,7 +3289,7 @@ loop62:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop62
+	JNZ          loop82
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2441,7 +3302,7 @@ loop62:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop63:
+loop83:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2459,7 +3320,7 @@ loop63:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop63
+	JNZ          loop83
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2472,7 +3333,7 @@ loop63:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop64:
+loop84:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2490,7 +3351,7 @@ loop64:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop64
+	JNZ          loop84
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2503,7 +3364,7 @@ loop64:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop65:
+loop85:
 	VMOVUPS      (CX)(BX*1), Z10
 	VMULPS       Z10, Z7, Z11
 	VBROADCASTSS constants<>+32(SB), Z12
@@ -2521,7 +3382,7 @@ loop65:
 	VADDPS       Z10, Z9, Z9
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop65
+	JNZ          loop85
 	VCMPPS       $0x11, Z4, Z9, K1
 	VBLENDMPS    Z9, Z4, K1, Z4
 	VBLENDMPS    Z7, Z6, K1, Z6
@@ -2534,7 +3395,7 @@ loop65:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop66:
+loop86:
 	VMOVUPS      (CX)(BX*1), Z9
 	VMULPS       Z9, Z0, Z10
 	VBROADCASTSS constants<>+32(SB), Z11
@@ -2552,7 +3413,7 @@ loop66:
 	VADDPS       Z9, Z7, Z7
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop66
+	JNZ          loop86
 	VCMPPS       $0x11, Z4, Z7, K1
 	VBLENDMPS    Z7, Z4, K1, Z4
 	VBLENDMPS    Z0, Z6, K1, Z6
@@ -2561,7 +3422,7 @@ loop66:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop67:
+loop87:
 	VMOVUPS      (CX)(BX*1), Z7
 	VMOVUPS      1024(CX)(BX*1), Z8
 	VMULPS       Z7, Z6, Z9
@@ -2584,16 +3445,16 @@ loop67:
 	VADDPS       Z8, Z4, Z4
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop67
+	JNZ          loop87
 	VMOVUPS      Z2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop69:
+loop89:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop70:
+loop90:
 	VMOVUPS      (AX)(SI*1), Z2
 	VMOVUPS      1024(AX)(SI*1), Z6
 	VMOVUPS      2048(AX)(SI*1), Z7
@@ -2682,13 +3543,13 @@ loop70:
 	ORL          R9, R8
 	ADDQ         $+64, SI
 	DECQ         DI
-	JNZ          loop70
+	JNZ          loop90
 	TESTL        R8, R8
-	JZ           done68
+	JZ           done88
 	DECQ         BX
-	JNZ          loop69
+	JNZ          loop89
 
-done68:
+done88:
 	VDIVPS       Z5, Z3, Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VCMPPS       $0x1e, Z2, Z5, K1
@@ -2703,14 +3564,14 @@ done68:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop71:
+loop91:
 	VMOVUPS      2048(AX)(BX*1), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
 	VBLENDMPS    Z2, Z1, K1, Z1
 	VMOVUPS      Z1, 2048(AX)(BX*1)
 	ADDQ         $+64, BX
 	DECQ         SI
-	JNZ          loop71
+	JNZ          loop91
 	VDIVPS       Z4, Z0, Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VCMPPS       $0x1e, Z1, Z4, K1
@@ -2724,14 +3585,14 @@ loop71:
 	VMOVUPS      Z0, 3072(CX)
 	XORQ         AX, AX
 
-loop72:
+loop92:
 	VMOVUPS      2048(CX)(AX*1), Z0
 	VBROADCASTSS constants<>+4(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
 	VMOVUPS      Z0, 2048(CX)(AX*1)
 	ADDQ         $+64, AX
 	DECQ         DX
-	JNZ          loop72
+	JNZ          loop92
 	VZEROUPPER
 	RET
 
@@ -3385,13 +4246,13 @@ TEXT ·spansAVX512(SB), NOSPLIT, $0-20
 	VMOVUPS      (AX), Z2
 	MOVQ         AX, DX
 
-loop73:
+loop93:
 	VMOVUPS      (DX), Z3
 	VMINPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
 	ADDQ         $+64, DX
 	DECQ         CX
-	JNZ          loop73
+	JNZ          loop93
 	VSUBPS       Z1, Z2, Z2
 	VDIVPS       Z0, Z2, Z2
 	VBROADCASTSS constants<>+0(SB), Z0
@@ -3421,7 +4282,7 @@ TEXT ·blocksQ4_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop74:
+loop94:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3461,7 +4322,7 @@ loop74:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop74
+	JNZ          loop94
 	VZEROUPPER
 	RET
 
@@ -3476,7 +4337,7 @@ TEXT ·blocksQ5_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop75:
+loop95:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3528,7 +4389,7 @@ loop75:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop75
+	JNZ          loop95
 	VZEROUPPER
 	RET
 
@@ -3543,7 +4404,7 @@ TEXT ·searchedQ4_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop76:
+loop96:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3589,7 +4450,7 @@ loop76:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop76
+	JNZ          loop96
 	VZEROUPPER
 	RET
 
@@ -3604,7 +4465,7 @@ TEXT ·searchedQ5_1AVX512(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop77:
+loop97:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -3662,99 +4523,112 @@ loop77:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop77
+	JNZ          loop97
 	VZEROUPPER
 	RET
 
-// func searchMeanAVX2(s *float32, steps *float32, candidates int, count int)
+// func searchMeanAVX2(s *float32, steps *float32, within int, beyond int, count int)
 // Requires: AVX, AVX2
-TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-32
+TEXT ·searchMeanAVX2(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), AX
 	LEAQ         7424(AX), CX
 	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
 	VBROADCASTSS (DX), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
 	VXORPS       Y2, Y2, Y2
-	XORQ         DI, DI
-
-each78:
-	VMOVUPS      (AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      32(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      64(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      96(AX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each78
-	VBROADCASTSS constants<>+8(SB), Y3
-	VMULPS       Y3, Y2, Y2
-	VSQRTPS      Y2, Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VBROADCASTSS constants<>+12(SB), Y4
-	VMOVUPS      (AX), Y5
-	VMOVUPS      (AX), Y6
-	XORQ         DI, DI
-
-each79:
-	VMOVUPS      (AX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2112(AX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      32(AX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2144(AX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each79
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y5, Y1, Y1
-	VCMPPS       $0x00, Y1, Y6, Y7
-	VSUBPS       Y1, Y6, Y2
-	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y2, Y2
-	VBROADCASTSS constants<>+20(SB), Y8
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 6656(AX)
-	VMOVUPS      Y3, 6400(AX)
-	VMOVUPS      Y4, 6464(AX)
-	VMOVUPS      Y5, 6528(AX)
-	VMOVUPS      Y6, 6592(AX)
-	VMOVUPS      Y2, 6784(AX)
-	VMOVUPS      Y1, 6848(AX)
-	VMOVUPS      Y1, 7040(AX)
-	VMOVUPS      Y1, 7104(AX)
 	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 6720(AX)
+	XORQ         SI, SI
+
+each98:
+	VMOVUPS      (AX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (CX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      32(AX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      32(CX)(SI*1), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+64, SI
+	CMPQ         SI, BX
+	JNE          each98
+	VBROADCASTSS constants<>+8(SB), Y4
+	VMULPS       Y4, Y2, Y2
+	VSQRTPS      Y2, Y2
+	VBROADCASTSS constants<>+8(SB), Y4
+	VMULPS       Y4, Y3, Y3
+	VSQRTPS      Y3, Y3
+	VBROADCASTSS constants<>+12(SB), Y4
+	VBROADCASTSS constants<>+12(SB), Y5
+	VMOVUPS      (AX), Y6
+	VMOVUPS      (AX), Y7
+	VBROADCASTSS constants<>+12(SB), Y8
+	VBROADCASTSS constants<>+12(SB), Y9
+	VMOVUPS      (CX), Y10
+	VMOVUPS      (CX), Y11
+	XORQ         SI, SI
+
+each99:
+	VMOVUPS      (AX)(SI*1), Y12
+	VANDPS       Y12, Y1, Y13
+	VADDPS       Y13, Y2, Y13
+	VMOVUPS      Y13, 2112(AX)(SI*1)
+	VADDPS       Y13, Y4, Y4
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y5, Y5
+	VMINPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMOVUPS      (CX)(SI*1), Y12
+	VANDPS       Y12, Y1, Y13
+	VADDPS       Y13, Y3, Y13
+	VMOVUPS      Y13, 2112(CX)(SI*1)
+	VADDPS       Y13, Y8, Y8
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y9, Y9
+	VMINPS       Y10, Y12, Y10
+	VMAXPS       Y11, Y12, Y11
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each99
+	VMOVUPS      Y4, 6400(AX)
+	VMOVUPS      Y5, 6464(AX)
+	VMOVUPS      Y6, 6528(AX)
+	VMOVUPS      Y7, 6592(AX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(AX)
+	VMOVUPS      Y8, 6400(CX)
+	VMOVUPS      Y9, 6464(CX)
+	VMOVUPS      Y10, 6528(CX)
+	VMOVUPS      Y11, 6592(CX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(CX)
+	VXORPS       Y1, Y1, Y1
+	VMINPS       Y6, Y1, Y2
+	VSUBPS       Y2, Y7, Y1
+	VCMPPS       $0x00, Y2, Y7, Y3
+	VBROADCASTSS constants<>+16(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VBROADCASTSS constants<>+20(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VMOVUPS      Y3, 6656(AX)
+	VMOVUPS      Y1, 6784(AX)
+	VMOVUPS      Y2, 6848(AX)
+	VMOVUPS      Y2, 7040(AX)
+	VMOVUPS      Y2, 7104(AX)
 	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
+	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y1, Y3, Y5
+	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
 	VBROADCASTSS constants<>+24(SB), Y6
 	VCMPPS       $0x1e, Y6, Y4, Y4
 	VANDPS       Y3, Y4, Y4
@@ -3765,175 +4639,83 @@ each79:
 	VBROADCASTSS constants<>+20(SB), Y5
 	VBLENDVPS    Y3, Y4, Y5, Y4
 	VMOVUPS      Y4, 6720(AX)
-	VDIVPS       Y2, Y0, Y2
+	VDIVPS       Y1, Y0, Y1
 	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(AX)
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      Y1, 7168(AX)
 	VMOVUPS      Y3, 6976(AX)
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each80:
-	VMOVUPS      (AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VPMAXSD      Y5, Y7, Y7
-	VPMINSD      Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VPMAXSD      Y5, Y7, Y7
-	VPMINSD      Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each80
-	VMOVUPS      Y4, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VXORPS       Y2, Y2, Y2
-	XORQ         DI, DI
-
-each81:
-	VMOVUPS      (CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      32(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      64(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      96(CX)(DI*1), Y3
-	VMULPS       Y3, Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	ADDQ         $+128, DI
-	CMPQ         DI, SI
-	JNE          each81
-	VBROADCASTSS constants<>+8(SB), Y3
-	VMULPS       Y3, Y2, Y2
-	VSQRTPS      Y2, Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VBROADCASTSS constants<>+12(SB), Y4
-	VMOVUPS      (CX), Y5
-	VMOVUPS      (CX), Y6
-	XORQ         DI, DI
-
-each82:
-	VMOVUPS      (CX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2112(CX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      32(CX)(DI*1), Y7
-	VANDPS       Y7, Y1, Y8
-	VADDPS       Y8, Y2, Y8
-	VMOVUPS      Y8, 2144(CX)(DI*1)
-	VADDPS       Y8, Y3, Y3
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMINPS       Y5, Y7, Y5
-	VMAXPS       Y6, Y7, Y6
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each82
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y5, Y1, Y1
-	VCMPPS       $0x00, Y1, Y6, Y7
-	VSUBPS       Y1, Y6, Y2
+	VMINPS       Y10, Y5, Y6
+	VSUBPS       Y6, Y11, Y5
+	VCMPPS       $0x00, Y6, Y11, Y7
 	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y2, Y2
+	VBLENDVPS    Y7, Y8, Y5, Y5
 	VBROADCASTSS constants<>+20(SB), Y8
 	VXORPS       Y9, Y9, Y9
 	VBLENDVPS    Y7, Y8, Y9, Y7
 	VMOVUPS      Y7, 6656(CX)
-	VMOVUPS      Y3, 6400(CX)
-	VMOVUPS      Y4, 6464(CX)
-	VMOVUPS      Y5, 6528(CX)
-	VMOVUPS      Y6, 6592(CX)
-	VMOVUPS      Y2, 6784(CX)
-	VMOVUPS      Y1, 6848(CX)
-	VMOVUPS      Y1, 7040(CX)
-	VMOVUPS      Y1, 7104(CX)
-	VXORPS       Y3, Y3, Y3
-	VMOVUPS      Y3, 6720(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y3
-	VBROADCASTSS constants<>+24(SB), Y6
-	VCMPPS       $0x1e, Y6, Y4, Y4
-	VANDPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+28(SB), Y3
-	VCMPPS       $0x11, Y3, Y5, Y3
-	VANDPS       Y4, Y3, Y3
-	VMOVUPS      6720(CX), Y4
-	VBROADCASTSS constants<>+20(SB), Y5
-	VBLENDVPS    Y3, Y4, Y5, Y4
-	VMOVUPS      Y4, 6720(CX)
-	VDIVPS       Y2, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(CX)
-	VMOVUPS      Y3, 6976(CX)
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
+	VMOVUPS      Y5, 6784(CX)
+	VMOVUPS      Y6, 6848(CX)
+	VMOVUPS      Y6, 7040(CX)
+	VMOVUPS      Y6, 7104(CX)
+	VBROADCASTSS 4(DX), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      6528(CX), Y8
+	VMULPS       Y5, Y7, Y9
+	VSUBPS       Y6, Y8, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1e, Y7, Y5, Y7
+	VBROADCASTSS constants<>+24(SB), Y10
+	VCMPPS       $0x1e, Y10, Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VBROADCASTSS constants<>+28(SB), Y7
+	VCMPPS       $0x11, Y7, Y9, Y7
+	VANDPS       Y8, Y7, Y7
+	VMOVUPS      6720(CX), Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y8
+	VMOVUPS      Y8, 6720(CX)
+	VDIVPS       Y5, Y0, Y5
+	VBROADCASTSS constants<>+16(SB), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      Y5, 7168(CX)
+	VMOVUPS      Y7, 6976(CX)
+	VXORPS       Y8, Y8, Y8
+	XORQ         SI, SI
 
-each83:
-	VMOVUPS  (CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VPMAXSD  Y5, Y7, Y7
-	VPMINSD  Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2112(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VPMAXSD  Y5, Y7, Y7
-	VPMINSD  Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2144(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each83
-	VMOVUPS  Y4, 6912(CX)
-	LEAQ     8(DX), DI
+each100:
+	VMOVUPS  (AX)(SI*1), Y9
+	VSUBPS   Y2, Y9, Y10
+	VMULPS   Y10, Y1, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y3, Y10, Y10
+	VADDPS   Y2, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(AX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y4, Y4
+	VMOVUPS  (CX)(SI*1), Y9
+	VSUBPS   Y6, Y9, Y10
+	VMULPS   Y10, Y5, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y7, Y10, Y10
+	VADDPS   Y6, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(CX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y8, Y8
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each100
+	VMOVUPS  Y4, 6912(AX)
+	VMOVUPS  Y8, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
 
-loop84:
-	VBROADCASTSS (DI), Y1
+loop101:
+	VBROADCASTSS (SI), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -3943,13 +4725,12 @@ loop84:
 	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each85:
+each102:
 	VMOVUPS   (AX)(R8*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4224(AX)(R8*1)
 	VMULPS    2112(AX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -3962,7 +4743,6 @@ each85:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4256(AX)(R8*1)
 	VMULPS    2144(AX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -3975,7 +4755,6 @@ each85:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4288(AX)(R8*1)
 	VMULPS    2176(AX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -3988,7 +4767,6 @@ each85:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4320(AX)(R8*1)
 	VMULPS    2208(AX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -3997,8 +4775,8 @@ each85:
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each85
+	CMPQ      R8, BX
+	JNE       each102
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
 	VMULPS    Y1, Y5, Y3
@@ -4015,20 +4793,20 @@ each85:
 	VXORPS    Y4, Y4, Y4
 	VCMPPS    $0x1e, Y4, Y2, Y4
 	VPTEST    Y4, Y4
-	JZ        none86
+	JZ        none103
 	VDIVPS    Y5, Y6, Y5
 	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
 	VBLENDVPS Y4, Y5, Y2, Y2
 
-none86:
+none103:
 	VXORPS       Y4, Y4, Y4
 	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (DI), Y1
+	VBROADCASTSS (SI), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -4038,13 +4816,12 @@ none86:
 	VXORPS       Y6, Y6, Y6
 	XORQ         R8, R8
 
-each87:
+each104:
 	VMOVUPS   (CX)(R8*1), Y7
 	VSUBPS    Y2, Y7, Y8
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4224(CX)(R8*1)
 	VMULPS    2112(CX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -4057,7 +4834,6 @@ each87:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4256(CX)(R8*1)
 	VMULPS    2144(CX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -4070,7 +4846,6 @@ each87:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4288(CX)(R8*1)
 	VMULPS    2176(CX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -4083,7 +4858,6 @@ each87:
 	VMULPS    Y1, Y8, Y8
 	VROUNDPS  $0x08, Y8, Y8
 	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
 	VMOVUPS   Y8, 4320(CX)(R8*1)
 	VMULPS    2208(CX)(R8*1), Y8, Y9
 	VADDPS    Y9, Y4, Y4
@@ -4092,8 +4866,8 @@ each87:
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each87
+	CMPQ      R8, BX
+	JNE       each104
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
 	VMULPS    Y1, Y5, Y3
@@ -4110,13 +4884,13 @@ each87:
 	VXORPS    Y4, Y4, Y4
 	VCMPPS    $0x1e, Y4, Y2, Y4
 	VPTEST    Y4, Y4
-	JZ        none88
+	JZ        none105
 	VDIVPS    Y5, Y6, Y5
 	VBLENDVPS Y4, Y5, Y1, Y1
 	VXORPS    Y5, Y5, Y5
 	VBLENDVPS Y4, Y5, Y2, Y2
 
-none88:
+none105:
 	VXORPS       Y4, Y4, Y4
 	VCMPPS       $0x1e, Y4, Y3, Y3
 	VBROADCASTSS constants<>+20(SB), Y4
@@ -4128,7 +4902,7 @@ none88:
 	VXORPS       Y3, Y3, Y3
 	XORQ         R8, R8
 
-each89:
+each106:
 	VMOVUPS      4224(AX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -4158,12 +4932,12 @@ each89:
 	VMULPS       2208(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each89
+	CMPQ         R8, BX
+	JNE          each106
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none90
+	JZ           none107
 	VMOVUPS      6912(AX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 6912(AX)
@@ -4207,13 +4981,13 @@ each89:
 	VBLENDVPS    Y1, Y2, Y3, Y2
 	VMOVUPS      Y2, 6720(AX)
 
-none90:
+none107:
 	VMOVUPS 7232(CX), Y1
 	VMOVUPS 7296(CX), Y2
 	VXORPS  Y3, Y3, Y3
 	XORQ    R8, R8
 
-each91:
+each108:
 	VMOVUPS      4224(CX)(R8*1), Y4
 	VMULPS       Y1, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -4243,12 +5017,12 @@ each91:
 	VMULPS       2208(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each91
+	CMPQ         R8, BX
+	JNE          each108
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
 	VPTEST       Y4, Y4
-	JZ           none92
+	JZ           none109
 	VMOVUPS      6912(CX), Y5
 	VBLENDVPS    Y4, Y3, Y5, Y5
 	VMOVUPS      Y5, 6912(CX)
@@ -4292,886 +5066,14 @@ each91:
 	VBLENDVPS    Y1, Y2, Y3, Y2
 	VMOVUPS      Y2, 6720(CX)
 
-none92:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop84
-	VMOVUPS      6656(AX), Y0
-	VMOVUPS      7040(AX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(AX)
-	VMOVUPS      6976(AX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 6976(AX)
-	VMOVUPS      7168(AX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 7168(AX)
-	VMOVUPS      6656(CX), Y0
-	VMOVUPS      7040(CX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(CX)
-	VMOVUPS      6976(CX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 6976(CX)
-	VMOVUPS      7168(CX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 7168(CX)
-	VZEROUPPER
-	RET
-
-// func searchMagnitudeAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX, AVX2
-TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-32
-	MOVQ         s+0(FP), AX
-	LEAQ         7424(AX), CX
-	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
-	VBROADCASTSS (DX), Y0
-	VBROADCASTSS constants<>+0(SB), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (AX), Y4
-	VMOVUPS      (AX), Y5
-	XORQ         DI, DI
-
-each93:
-	VMOVUPS      (AX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2112(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(AX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2144(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each93
-	VXORPS       Y6, Y6, Y6
-	VMINPS       Y4, Y6, Y6
-	VCMPPS       $0x00, Y6, Y5, Y8
-	VSUBPS       Y6, Y5, Y7
-	VBROADCASTSS constants<>+16(SB), Y9
-	VBLENDVPS    Y8, Y9, Y7, Y7
-	VBROADCASTSS constants<>+20(SB), Y9
-	VXORPS       Y10, Y10, Y10
-	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 6656(AX)
-	VMOVUPS      Y2, 6400(AX)
-	VMOVUPS      Y3, 6464(AX)
-	VMOVUPS      Y4, 6528(AX)
-	VMOVUPS      Y5, 6592(AX)
-	VMOVUPS      Y7, 6784(AX)
-	VMOVUPS      Y6, 6848(AX)
-	VMOVUPS      Y6, 7040(AX)
-	VMOVUPS      Y6, 7104(AX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 6720(AX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      6528(AX), Y3
-	VMULPS       Y7, Y2, Y4
-	VSUBPS       Y6, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y7, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      6720(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 6720(AX)
-	VDIVPS       Y7, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(AX)
-	VMOVUPS      Y3, 6976(AX)
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each94:
-	VMOVUPS      (AX)(DI*1), Y7
-	VSUBPS       Y6, Y7, Y8
-	VMULPS       Y8, Y2, Y8
-	VROUNDPS     $0x08, Y8, Y8
-	VPMAXSD      Y5, Y8, Y8
-	VPMINSD      Y0, Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y6, Y8, Y8
-	VSUBPS       Y7, Y8, Y8
-	VANDPS       Y1, Y8, Y8
-	VMULPS       2112(AX)(DI*1), Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y7
-	VSUBPS       Y6, Y7, Y8
-	VMULPS       Y8, Y2, Y8
-	VROUNDPS     $0x08, Y8, Y8
-	VPMAXSD      Y5, Y8, Y8
-	VPMINSD      Y0, Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y6, Y8, Y8
-	VSUBPS       Y7, Y8, Y8
-	VANDPS       Y1, Y8, Y8
-	VMULPS       2144(AX)(DI*1), Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each94
-	VMOVUPS      Y4, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (CX), Y4
-	VMOVUPS      (CX), Y5
-	XORQ         DI, DI
-
-each95:
-	VMOVUPS      (CX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2112(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(CX)(DI*1), Y6
-	VANDPS       Y6, Y1, Y7
-	VMOVUPS      Y7, 2144(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each95
-	VXORPS       Y6, Y6, Y6
-	VMINPS       Y4, Y6, Y6
-	VCMPPS       $0x00, Y6, Y5, Y8
-	VSUBPS       Y6, Y5, Y7
-	VBROADCASTSS constants<>+16(SB), Y9
-	VBLENDVPS    Y8, Y9, Y7, Y7
-	VBROADCASTSS constants<>+20(SB), Y9
-	VXORPS       Y10, Y10, Y10
-	VBLENDVPS    Y8, Y9, Y10, Y8
-	VMOVUPS      Y8, 6656(CX)
-	VMOVUPS      Y2, 6400(CX)
-	VMOVUPS      Y3, 6464(CX)
-	VMOVUPS      Y4, 6528(CX)
-	VMOVUPS      Y5, 6592(CX)
-	VMOVUPS      Y7, 6784(CX)
-	VMOVUPS      Y6, 6848(CX)
-	VMOVUPS      Y6, 7040(CX)
-	VMOVUPS      Y6, 7104(CX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 6720(CX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y7, Y2, Y2
-	VMOVUPS      6528(CX), Y3
-	VMULPS       Y7, Y2, Y4
-	VSUBPS       Y6, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y7, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      6720(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 6720(CX)
-	VDIVPS       Y7, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(CX)
-	VMOVUPS      Y3, 6976(CX)
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each96:
-	VMOVUPS  (CX)(DI*1), Y7
-	VSUBPS   Y6, Y7, Y8
-	VMULPS   Y8, Y2, Y8
-	VROUNDPS $0x08, Y8, Y8
-	VPMAXSD  Y5, Y8, Y8
-	VPMINSD  Y0, Y8, Y8
-	VMULPS   Y3, Y8, Y8
-	VADDPS   Y6, Y8, Y8
-	VSUBPS   Y7, Y8, Y8
-	VANDPS   Y1, Y8, Y8
-	VMULPS   2112(CX)(DI*1), Y8, Y8
-	VADDPS   Y8, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y7
-	VSUBPS   Y6, Y7, Y8
-	VMULPS   Y8, Y2, Y8
-	VROUNDPS $0x08, Y8, Y8
-	VPMAXSD  Y5, Y8, Y8
-	VPMINSD  Y0, Y8, Y8
-	VMULPS   Y3, Y8, Y8
-	VADDPS   Y6, Y8, Y8
-	VSUBPS   Y7, Y8, Y8
-	VANDPS   Y1, Y8, Y8
-	VMULPS   2144(CX)(DI*1), Y8, Y8
-	VADDPS   Y8, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each96
-	VMOVUPS  Y4, 6912(CX)
-	LEAQ     8(DX), DI
-
-loop97:
-	VBROADCASTSS (DI), Y1
-	VDIVPS       6784(AX), Y1, Y1
-	VMOVUPS      Y1, 7360(AX)
-	VMOVUPS      6848(AX), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
-
-each98:
-	VMOVUPS   (AX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(AX)(R8*1)
-	VMULPS    2112(AX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(AX)(R8*1)
-	VMULPS    2144(AX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(AX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(AX)(R8*1)
-	VMULPS    2176(AX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(AX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(AX)(R8*1)
-	VMULPS    2208(AX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each98
-	VMOVUPS   6400(AX), Y1
-	VMOVUPS   6464(AX), Y2
-	VMULPS    Y1, Y5, Y3
-	VMULPS    Y4, Y4, Y7
-	VSUBPS    Y7, Y3, Y3
-	VMULPS    Y1, Y6, Y1
-	VMULPS    Y2, Y4, Y7
-	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y2, Y5, Y2
-	VMULPS    Y6, Y4, Y4
-	VSUBPS    Y4, Y2, Y2
-	VDIVPS    Y3, Y1, Y1
-	VDIVPS    Y3, Y2, Y2
-	VXORPS    Y4, Y4, Y4
-	VCMPPS    $0x1e, Y4, Y2, Y4
-	VPTEST    Y4, Y4
-	JZ        none99
-	VDIVPS    Y5, Y6, Y5
-	VBLENDVPS Y4, Y5, Y1, Y1
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y4, Y5, Y2, Y2
-
-none99:
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x1e, Y4, Y3, Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 7232(AX)
-	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (DI), Y1
-	VDIVPS       6784(CX), Y1, Y1
-	VMOVUPS      Y1, 7360(CX)
-	VMOVUPS      6848(CX), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	XORQ         R8, R8
-
-each100:
-	VMOVUPS   (CX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4224(CX)(R8*1)
-	VMULPS    2112(CX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(CX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4256(CX)(R8*1)
-	VMULPS    2144(CX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   64(CX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4288(CX)(R8*1)
-	VMULPS    2176(CX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   96(CX)(R8*1), Y7
-	VSUBPS    Y2, Y7, Y8
-	VMULPS    Y1, Y8, Y8
-	VROUNDPS  $0x08, Y8, Y8
-	VPMAXSD   Y3, Y8, Y8
-	VPMINSD   Y0, Y8, Y8
-	VMOVUPS   Y8, 4320(CX)(R8*1)
-	VMULPS    2208(CX)(R8*1), Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y5, Y5
-	VMULPS    Y7, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	ADDQ      $+128, R8
-	CMPQ      R8, SI
-	JNE       each100
-	VMOVUPS   6400(CX), Y1
-	VMOVUPS   6464(CX), Y2
-	VMULPS    Y1, Y5, Y3
-	VMULPS    Y4, Y4, Y7
-	VSUBPS    Y7, Y3, Y3
-	VMULPS    Y1, Y6, Y1
-	VMULPS    Y2, Y4, Y7
-	VSUBPS    Y7, Y1, Y1
-	VMULPS    Y2, Y5, Y2
-	VMULPS    Y6, Y4, Y4
-	VSUBPS    Y4, Y2, Y2
-	VDIVPS    Y3, Y1, Y1
-	VDIVPS    Y3, Y2, Y2
-	VXORPS    Y4, Y4, Y4
-	VCMPPS    $0x1e, Y4, Y2, Y4
-	VPTEST    Y4, Y4
-	JZ        none101
-	VDIVPS    Y5, Y6, Y5
-	VBLENDVPS Y4, Y5, Y1, Y1
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y4, Y5, Y2, Y2
-
-none101:
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x1e, Y4, Y3, Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y1
-	VMOVUPS      Y1, 7232(CX)
-	VMOVUPS      Y2, 7296(CX)
-	VMOVUPS      7232(AX), Y1
-	VMOVUPS      7296(AX), Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
-
-each102:
-	VMOVUPS      4224(AX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       (AX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(AX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(AX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(AX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(AX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(AX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(AX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(AX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(AX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(AX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(AX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each102
-	VMOVUPS      6912(AX), Y3
-	VCMPPS       $0x11, Y3, Y4, Y3
-	VPTEST       Y3, Y3
-	JZ           none103
-	VMOVUPS      6912(AX), Y5
-	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 6912(AX)
-	VMOVUPS      6976(AX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 6976(AX)
-	VMOVUPS      7040(AX), Y1
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(AX)
-	VMOVUPS      7360(AX), Y1
-	VMOVUPS      7168(AX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 7168(AX)
-	VMOVUPS      6848(AX), Y1
-	VMOVUPS      7104(AX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 7104(AX)
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 6848(AX)
-	VMOVUPS      6784(AX), Y2
-	VMOVUPS      6592(AX), Y4
-	VSUBPS       Y1, Y4, Y4
-	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 6784(AX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(AX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
-	VANDPS       Y2, Y1, Y1
-	VMOVUPS      6720(AX), Y2
-	VBROADCASTSS constants<>+20(SB), Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
-	VMOVUPS      Y2, 6720(AX)
-
-none103:
-	VMOVUPS      7232(CX), Y1
-	VMOVUPS      7296(CX), Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         R8, R8
-
-each104:
-	VMOVUPS      4224(CX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       (CX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2112(CX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4256(CX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       32(CX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2144(CX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4288(CX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       64(CX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2176(CX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	VMOVUPS      4320(CX)(R8*1), Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
-	VSUBPS       96(CX)(R8*1), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMULPS       2208(CX)(R8*1), Y5, Y5
-	VADDPS       Y5, Y4, Y4
-	ADDQ         $+128, R8
-	CMPQ         R8, SI
-	JNE          each104
-	VMOVUPS      6912(CX), Y3
-	VCMPPS       $0x11, Y3, Y4, Y3
-	VPTEST       Y3, Y3
-	JZ           none105
-	VMOVUPS      6912(CX), Y5
-	VBLENDVPS    Y3, Y4, Y5, Y5
-	VMOVUPS      Y5, 6912(CX)
-	VMOVUPS      6976(CX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 6976(CX)
-	VMOVUPS      7040(CX), Y1
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(CX)
-	VMOVUPS      7360(CX), Y1
-	VMOVUPS      7168(CX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 7168(CX)
-	VMOVUPS      6848(CX), Y1
-	VMOVUPS      7104(CX), Y4
-	VBLENDVPS    Y3, Y1, Y4, Y4
-	VMOVUPS      Y4, 7104(CX)
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 6848(CX)
-	VMOVUPS      6784(CX), Y2
-	VMOVUPS      6592(CX), Y4
-	VSUBPS       Y1, Y4, Y4
-	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      Y2, 6784(CX)
-	VBROADCASTSS 4(DX), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      6528(CX), Y4
-	VMULPS       Y2, Y3, Y5
-	VSUBPS       Y1, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y2, Y1
-	VBROADCASTSS constants<>+24(SB), Y2
-	VCMPPS       $0x1e, Y2, Y4, Y2
-	VANDPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y5, Y1
-	VANDPS       Y2, Y1, Y1
-	VMOVUPS      6720(CX), Y2
-	VBROADCASTSS constants<>+20(SB), Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
-	VMOVUPS      Y2, 6720(CX)
-
-none105:
-	ADDQ         $0x04, DI
-	DECQ         BX
-	JNZ          loop97
-	VMOVUPS      6656(AX), Y0
-	VMOVUPS      7040(AX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(AX)
-	VMOVUPS      6976(AX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 6976(AX)
-	VMOVUPS      7168(AX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 7168(AX)
-	VMOVUPS      6656(CX), Y0
-	VMOVUPS      7040(CX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VXORPS       Y2, Y1, Y1
-	VMOVUPS      Y1, 7040(CX)
-	VMOVUPS      6976(CX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 6976(CX)
-	VMOVUPS      7168(CX), Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, 7168(CX)
-	VZEROUPPER
-	RET
-
-// func searchImportanceAVX2(s *float32, steps *float32, candidates int, count int)
-// Requires: AVX, AVX2
-TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-32
-	MOVQ         s+0(FP), AX
-	LEAQ         7424(AX), CX
-	MOVQ         steps+8(FP), DX
-	MOVQ         candidates+16(FP), BX
-	MOVQ         count+24(FP), SI
-	SHLQ         $0x05, SI
-	VBROADCASTSS (DX), Y0
-	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      6336(AX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (AX), Y4
-	VMOVUPS      (AX), Y5
-	XORQ         DI, DI
-
-each106:
-	VMOVUPS      (AX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2112(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(AX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2144(AX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each106
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y4, Y1, Y1
-	VCMPPS       $0x00, Y1, Y5, Y7
-	VSUBPS       Y1, Y5, Y6
-	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y6, Y6
-	VBROADCASTSS constants<>+20(SB), Y8
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 6656(AX)
-	VMOVUPS      Y2, 6400(AX)
-	VMOVUPS      Y3, 6464(AX)
-	VMOVUPS      Y4, 6528(AX)
-	VMOVUPS      Y5, 6592(AX)
-	VMOVUPS      Y6, 6784(AX)
-	VMOVUPS      Y1, 6848(AX)
-	VMOVUPS      Y1, 7040(AX)
-	VMOVUPS      Y1, 7104(AX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 6720(AX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      6528(AX), Y3
-	VMULPS       Y6, Y2, Y4
-	VSUBPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y6, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      6720(AX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 6720(AX)
-	VDIVPS       Y6, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(AX)
-	VMOVUPS      Y3, 6976(AX)
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each107:
-	VMOVUPS      (AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VPMAXSD      Y5, Y7, Y7
-	VPMINSD      Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2112(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	VMOVUPS      32(AX)(DI*1), Y6
-	VSUBPS       Y1, Y6, Y7
-	VMULPS       Y7, Y2, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VPMAXSD      Y5, Y7, Y7
-	VPMINSD      Y0, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y1, Y7, Y7
-	VSUBPS       Y6, Y7, Y7
-	VMULPS       Y7, Y7, Y7
-	VMULPS       2144(AX)(DI*1), Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each107
-	VMOVUPS      Y4, 6912(AX)
-	VBROADCASTSS constants<>+0(SB), Y1
-	VMOVUPS      6336(CX), Y1
-	VBROADCASTSS constants<>+12(SB), Y2
-	VBROADCASTSS constants<>+12(SB), Y3
-	VMOVUPS      (CX), Y4
-	VMOVUPS      (CX), Y5
-	XORQ         DI, DI
-
-each108:
-	VMOVUPS      (CX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2112(CX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2112(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      32(CX)(DI*1), Y6
-	VMULPS       Y6, Y6, Y7
-	VADDPS       Y7, Y1, Y7
-	VSQRTPS      Y7, Y7
-	VMULPS       2144(CX)(DI*1), Y7, Y7
-	VMOVUPS      Y7, 2144(CX)(DI*1)
-	VADDPS       Y7, Y2, Y2
-	VMULPS       Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMINPS       Y4, Y6, Y4
-	VMAXPS       Y5, Y6, Y5
-	ADDQ         $+64, DI
-	CMPQ         DI, SI
-	JNE          each108
-	VXORPS       Y1, Y1, Y1
-	VMINPS       Y4, Y1, Y1
-	VCMPPS       $0x00, Y1, Y5, Y7
-	VSUBPS       Y1, Y5, Y6
-	VBROADCASTSS constants<>+16(SB), Y8
-	VBLENDVPS    Y7, Y8, Y6, Y6
-	VBROADCASTSS constants<>+20(SB), Y8
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y7, Y8, Y9, Y7
-	VMOVUPS      Y7, 6656(CX)
-	VMOVUPS      Y2, 6400(CX)
-	VMOVUPS      Y3, 6464(CX)
-	VMOVUPS      Y4, 6528(CX)
-	VMOVUPS      Y5, 6592(CX)
-	VMOVUPS      Y6, 6784(CX)
-	VMOVUPS      Y1, 6848(CX)
-	VMOVUPS      Y1, 7040(CX)
-	VMOVUPS      Y1, 7104(CX)
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      Y2, 6720(CX)
-	VBROADCASTSS 4(DX), Y2
-	VDIVPS       Y6, Y2, Y2
-	VMOVUPS      6528(CX), Y3
-	VMULPS       Y6, Y2, Y4
-	VSUBPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x1e, Y2, Y6, Y2
-	VBROADCASTSS constants<>+24(SB), Y5
-	VCMPPS       $0x1e, Y5, Y3, Y3
-	VANDPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+28(SB), Y2
-	VCMPPS       $0x11, Y2, Y4, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      6720(CX), Y3
-	VBROADCASTSS constants<>+20(SB), Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
-	VMOVUPS      Y3, 6720(CX)
-	VDIVPS       Y6, Y0, Y2
-	VBROADCASTSS constants<>+16(SB), Y3
-	VDIVPS       Y2, Y3, Y3
-	VMOVUPS      Y2, 7168(CX)
-	VMOVUPS      Y3, 6976(CX)
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         DI, DI
-
-each109:
-	VMOVUPS  (CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VPMAXSD  Y5, Y7, Y7
-	VPMINSD  Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2112(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	VMOVUPS  32(CX)(DI*1), Y6
-	VSUBPS   Y1, Y6, Y7
-	VMULPS   Y7, Y2, Y7
-	VROUNDPS $0x08, Y7, Y7
-	VPMAXSD  Y5, Y7, Y7
-	VPMINSD  Y0, Y7, Y7
-	VMULPS   Y3, Y7, Y7
-	VADDPS   Y1, Y7, Y7
-	VSUBPS   Y6, Y7, Y7
-	VMULPS   Y7, Y7, Y7
-	VMULPS   2144(CX)(DI*1), Y7, Y7
-	VADDPS   Y7, Y4, Y4
-	ADDQ     $+64, DI
-	CMPQ     DI, SI
-	JNE      each109
-	VMOVUPS  Y4, 6912(CX)
-	LEAQ     8(DX), DI
+none109:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop101
+	MOVQ beyond+24(FP), DI
 
 loop110:
-	VBROADCASTSS (DI), Y1
+	VBROADCASTSS (SI), Y1
 	VDIVPS       6784(AX), Y1, Y1
 	VMOVUPS      Y1, 7360(AX)
 	VMOVUPS      6848(AX), Y2
@@ -5235,7 +5137,7 @@ each111:
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
+	CMPQ      R8, BX
 	JNE       each111
 	VMOVUPS   6400(AX), Y1
 	VMOVUPS   6464(AX), Y2
@@ -5266,7 +5168,7 @@ none112:
 	VBLENDVPS    Y3, Y1, Y4, Y1
 	VMOVUPS      Y1, 7232(AX)
 	VMOVUPS      Y2, 7296(AX)
-	VBROADCASTSS (DI), Y1
+	VBROADCASTSS (SI), Y1
 	VDIVPS       6784(CX), Y1, Y1
 	VMOVUPS      Y1, 7360(CX)
 	VMOVUPS      6848(CX), Y2
@@ -5330,7 +5232,7 @@ each113:
 	VMULPS    Y7, Y9, Y9
 	VADDPS    Y9, Y6, Y6
 	ADDQ      $+128, R8
-	CMPQ      R8, SI
+	CMPQ      R8, BX
 	JNE       each113
 	VMOVUPS   6400(CX), Y1
 	VMOVUPS   6464(CX), Y2
@@ -5396,7 +5298,7 @@ each115:
 	VMULPS       2208(AX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each115
 	VMOVUPS      6912(AX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -5481,7 +5383,7 @@ each117:
 	VMULPS       2208(CX)(R8*1), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         $+128, R8
-	CMPQ         R8, SI
+	CMPQ         R8, BX
 	JNE          each117
 	VMOVUPS      6912(CX), Y4
 	VCMPPS       $0x11, Y4, Y3, Y4
@@ -5531,9 +5433,1841 @@ each117:
 	VMOVUPS      Y2, 6720(CX)
 
 none118:
-	ADDQ         $0x04, DI
-	DECQ         BX
+	ADDQ         $0x04, SI
+	DECQ         DI
 	JNZ          loop110
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
+	VBROADCASTSS constants<>+12(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
+	VBROADCASTSS constants<>+12(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 7168(CX)
+	VZEROUPPER
+	RET
+
+// func searchMagnitudeAVX2(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX2
+TEXT ·searchMagnitudeAVX2(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
+	MOVQ         steps+8(FP), DX
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
+	VBROADCASTSS (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Y1
+	VBROADCASTSS constants<>+12(SB), Y2
+	VBROADCASTSS constants<>+12(SB), Y3
+	VMOVUPS      (AX), Y4
+	VMOVUPS      (AX), Y5
+	VBROADCASTSS constants<>+12(SB), Y6
+	VBROADCASTSS constants<>+12(SB), Y7
+	VMOVUPS      (CX), Y8
+	VMOVUPS      (CX), Y9
+	XORQ         SI, SI
+
+each119:
+	VMOVUPS      (AX)(SI*1), Y10
+	VANDPS       Y10, Y1, Y11
+	VMOVUPS      Y11, 2112(AX)(SI*1)
+	VADDPS       Y11, Y2, Y2
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y3, Y3
+	VMINPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMOVUPS      (CX)(SI*1), Y10
+	VANDPS       Y10, Y1, Y11
+	VMOVUPS      Y11, 2112(CX)(SI*1)
+	VADDPS       Y11, Y6, Y6
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y7, Y7
+	VMINPS       Y8, Y10, Y8
+	VMAXPS       Y9, Y10, Y9
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each119
+	VMOVUPS      Y2, 6400(AX)
+	VMOVUPS      Y3, 6464(AX)
+	VMOVUPS      Y4, 6528(AX)
+	VMOVUPS      Y5, 6592(AX)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      Y2, 6720(AX)
+	VMOVUPS      Y6, 6400(CX)
+	VMOVUPS      Y7, 6464(CX)
+	VMOVUPS      Y8, 6528(CX)
+	VMOVUPS      Y9, 6592(CX)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      Y2, 6720(CX)
+	VXORPS       Y2, Y2, Y2
+	VMINPS       Y4, Y2, Y3
+	VSUBPS       Y3, Y5, Y2
+	VCMPPS       $0x00, Y3, Y5, Y4
+	VBROADCASTSS constants<>+16(SB), Y5
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VBROADCASTSS constants<>+20(SB), Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y5, Y6, Y4
+	VMOVUPS      Y4, 6656(AX)
+	VMOVUPS      Y2, 6784(AX)
+	VMOVUPS      Y3, 6848(AX)
+	VMOVUPS      Y3, 7040(AX)
+	VMOVUPS      Y3, 7104(AX)
+	VBROADCASTSS 4(DX), Y4
+	VDIVPS       Y2, Y4, Y4
+	VMOVUPS      6528(AX), Y5
+	VMULPS       Y2, Y4, Y6
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBROADCASTSS constants<>+24(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VBROADCASTSS constants<>+28(SB), Y4
+	VCMPPS       $0x11, Y4, Y6, Y4
+	VANDPS       Y5, Y4, Y4
+	VMOVUPS      6720(AX), Y5
+	VBROADCASTSS constants<>+20(SB), Y6
+	VBLENDVPS    Y4, Y5, Y6, Y5
+	VMOVUPS      Y5, 6720(AX)
+	VDIVPS       Y2, Y0, Y2
+	VBROADCASTSS constants<>+16(SB), Y4
+	VDIVPS       Y2, Y4, Y4
+	VMOVUPS      Y2, 7168(AX)
+	VMOVUPS      Y4, 6976(AX)
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMINPS       Y8, Y6, Y7
+	VSUBPS       Y7, Y9, Y6
+	VCMPPS       $0x00, Y7, Y9, Y8
+	VBROADCASTSS constants<>+16(SB), Y9
+	VBLENDVPS    Y8, Y9, Y6, Y6
+	VBROADCASTSS constants<>+20(SB), Y9
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPS    Y8, Y9, Y10, Y8
+	VMOVUPS      Y8, 6656(CX)
+	VMOVUPS      Y6, 6784(CX)
+	VMOVUPS      Y7, 6848(CX)
+	VMOVUPS      Y7, 7040(CX)
+	VMOVUPS      Y7, 7104(CX)
+	VBROADCASTSS 4(DX), Y8
+	VDIVPS       Y6, Y8, Y8
+	VMOVUPS      6528(CX), Y9
+	VMULPS       Y6, Y8, Y10
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y6, Y8
+	VBROADCASTSS constants<>+24(SB), Y11
+	VCMPPS       $0x1e, Y11, Y9, Y9
+	VANDPS       Y8, Y9, Y9
+	VBROADCASTSS constants<>+28(SB), Y8
+	VCMPPS       $0x11, Y8, Y10, Y8
+	VANDPS       Y9, Y8, Y8
+	VMOVUPS      6720(CX), Y9
+	VBROADCASTSS constants<>+20(SB), Y10
+	VBLENDVPS    Y8, Y9, Y10, Y9
+	VMOVUPS      Y9, 6720(CX)
+	VDIVPS       Y6, Y0, Y6
+	VBROADCASTSS constants<>+16(SB), Y8
+	VDIVPS       Y6, Y8, Y8
+	VMOVUPS      Y6, 7168(CX)
+	VMOVUPS      Y8, 6976(CX)
+	VXORPS       Y9, Y9, Y9
+	XORQ         SI, SI
+
+each120:
+	VMOVUPS  (AX)(SI*1), Y10
+	VSUBPS   Y3, Y10, Y11
+	VMULPS   Y11, Y2, Y11
+	VROUNDPS $0x08, Y11, Y11
+	VMULPS   Y4, Y11, Y11
+	VADDPS   Y3, Y11, Y11
+	VSUBPS   Y10, Y11, Y11
+	VANDPS   Y1, Y11, Y11
+	VMULPS   2112(AX)(SI*1), Y11, Y11
+	VADDPS   Y11, Y5, Y5
+	VMOVUPS  (CX)(SI*1), Y10
+	VSUBPS   Y7, Y10, Y11
+	VMULPS   Y11, Y6, Y11
+	VROUNDPS $0x08, Y11, Y11
+	VMULPS   Y8, Y11, Y11
+	VADDPS   Y7, Y11, Y11
+	VSUBPS   Y10, Y11, Y11
+	VANDPS   Y1, Y11, Y11
+	VMULPS   2112(CX)(SI*1), Y11, Y11
+	VADDPS   Y11, Y9, Y9
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each120
+	VMOVUPS  Y5, 6912(AX)
+	VMOVUPS  Y9, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
+
+loop121:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each122:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each122
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none123
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none123:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each124:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each124
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none125
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none125:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each126:
+	VMOVUPS      4224(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each126
+	VMOVUPS      6912(AX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none127
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(AX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none127:
+	VMOVUPS      7232(CX), Y1
+	VMOVUPS      7296(CX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each128:
+	VMOVUPS      4224(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each128
+	VMOVUPS      6912(CX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none129
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(CX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none129:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop121
+	MOVQ beyond+24(FP), DI
+
+loop130:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each131:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each131
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none132
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none132:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each133:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each133
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none134
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none134:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each135:
+	VMOVUPS      4224(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(AX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(AX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(AX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each135
+	VMOVUPS      6912(AX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none136
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(AX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none136:
+	VMOVUPS      7232(CX), Y1
+	VMOVUPS      7296(CX), Y2
+	VBROADCASTSS constants<>+0(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         R8, R8
+
+each137:
+	VMOVUPS      4224(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       (CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2112(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4256(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       32(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2144(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4288(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       64(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2176(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      4320(CX)(R8*1), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       96(CX)(R8*1), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       2208(CX)(R8*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each137
+	VMOVUPS      6912(CX), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VPTEST       Y3, Y3
+	JZ           none138
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y4
+	VMOVUPS      Y4, 7104(CX)
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none138:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop130
+	VMOVUPS      6656(AX), Y0
+	VMOVUPS      7040(AX), Y1
+	VBROADCASTSS constants<>+12(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      6976(AX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 6976(AX)
+	VMOVUPS      7168(AX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      6656(CX), Y0
+	VMOVUPS      7040(CX), Y1
+	VBROADCASTSS constants<>+12(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      6976(CX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 6976(CX)
+	VMOVUPS      7168(CX), Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 7168(CX)
+	VZEROUPPER
+	RET
+
+// func searchImportanceAVX2(s *float32, steps *float32, within int, beyond int, count int)
+// Requires: AVX, AVX2
+TEXT ·searchImportanceAVX2(SB), NOSPLIT, $0-40
+	MOVQ         s+0(FP), AX
+	LEAQ         7424(AX), CX
+	MOVQ         steps+8(FP), DX
+	MOVQ         count+32(FP), BX
+	SHLQ         $0x05, BX
+	VBROADCASTSS (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Y1
+	VMOVUPS      6336(AX), Y1
+	VMOVUPS      6336(CX), Y2
+	VBROADCASTSS constants<>+12(SB), Y3
+	VBROADCASTSS constants<>+12(SB), Y4
+	VMOVUPS      (AX), Y5
+	VMOVUPS      (AX), Y6
+	VBROADCASTSS constants<>+12(SB), Y7
+	VBROADCASTSS constants<>+12(SB), Y8
+	VMOVUPS      (CX), Y9
+	VMOVUPS      (CX), Y10
+	XORQ         SI, SI
+
+each139:
+	VMOVUPS      (AX)(SI*1), Y11
+	VMULPS       Y11, Y11, Y12
+	VADDPS       Y12, Y1, Y12
+	VSQRTPS      Y12, Y12
+	VMULPS       2112(AX)(SI*1), Y12, Y12
+	VMOVUPS      Y12, 2112(AX)(SI*1)
+	VADDPS       Y12, Y3, Y3
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y4, Y4
+	VMINPS       Y5, Y11, Y5
+	VMAXPS       Y6, Y11, Y6
+	VMOVUPS      (CX)(SI*1), Y11
+	VMULPS       Y11, Y11, Y12
+	VADDPS       Y12, Y2, Y12
+	VSQRTPS      Y12, Y12
+	VMULPS       2112(CX)(SI*1), Y12, Y12
+	VMOVUPS      Y12, 2112(CX)(SI*1)
+	VADDPS       Y12, Y7, Y7
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y8, Y8
+	VMINPS       Y9, Y11, Y9
+	VMAXPS       Y10, Y11, Y10
+	ADDQ         $+32, SI
+	CMPQ         SI, BX
+	JNE          each139
+	VMOVUPS      Y3, 6400(AX)
+	VMOVUPS      Y4, 6464(AX)
+	VMOVUPS      Y5, 6528(AX)
+	VMOVUPS      Y6, 6592(AX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(AX)
+	VMOVUPS      Y7, 6400(CX)
+	VMOVUPS      Y8, 6464(CX)
+	VMOVUPS      Y9, 6528(CX)
+	VMOVUPS      Y10, 6592(CX)
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      Y1, 6720(CX)
+	VXORPS       Y1, Y1, Y1
+	VMINPS       Y5, Y1, Y2
+	VSUBPS       Y2, Y6, Y1
+	VCMPPS       $0x00, Y2, Y6, Y3
+	VBROADCASTSS constants<>+16(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VBROADCASTSS constants<>+20(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VMOVUPS      Y3, 6656(AX)
+	VMOVUPS      Y1, 6784(AX)
+	VMOVUPS      Y2, 6848(AX)
+	VMOVUPS      Y2, 7040(AX)
+	VMOVUPS      Y2, 7104(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y1, Y3, Y5
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBROADCASTSS constants<>+24(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VBROADCASTSS constants<>+28(SB), Y3
+	VCMPPS       $0x11, Y3, Y5, Y3
+	VANDPS       Y4, Y3, Y3
+	VMOVUPS      6720(AX), Y4
+	VBROADCASTSS constants<>+20(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y4
+	VMOVUPS      Y4, 6720(AX)
+	VDIVPS       Y1, Y0, Y1
+	VBROADCASTSS constants<>+16(SB), Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      Y1, 7168(AX)
+	VMOVUPS      Y3, 6976(AX)
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VMINPS       Y9, Y5, Y6
+	VSUBPS       Y6, Y10, Y5
+	VCMPPS       $0x00, Y6, Y10, Y7
+	VBROADCASTSS constants<>+16(SB), Y8
+	VBLENDVPS    Y7, Y8, Y5, Y5
+	VBROADCASTSS constants<>+20(SB), Y8
+	VXORPS       Y9, Y9, Y9
+	VBLENDVPS    Y7, Y8, Y9, Y7
+	VMOVUPS      Y7, 6656(CX)
+	VMOVUPS      Y5, 6784(CX)
+	VMOVUPS      Y6, 6848(CX)
+	VMOVUPS      Y6, 7040(CX)
+	VMOVUPS      Y6, 7104(CX)
+	VBROADCASTSS 4(DX), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      6528(CX), Y8
+	VMULPS       Y5, Y7, Y9
+	VSUBPS       Y6, Y8, Y8
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1e, Y7, Y5, Y7
+	VBROADCASTSS constants<>+24(SB), Y10
+	VCMPPS       $0x1e, Y10, Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VBROADCASTSS constants<>+28(SB), Y7
+	VCMPPS       $0x11, Y7, Y9, Y7
+	VANDPS       Y8, Y7, Y7
+	VMOVUPS      6720(CX), Y8
+	VBROADCASTSS constants<>+20(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y8
+	VMOVUPS      Y8, 6720(CX)
+	VDIVPS       Y5, Y0, Y5
+	VBROADCASTSS constants<>+16(SB), Y7
+	VDIVPS       Y5, Y7, Y7
+	VMOVUPS      Y5, 7168(CX)
+	VMOVUPS      Y7, 6976(CX)
+	VXORPS       Y8, Y8, Y8
+	XORQ         SI, SI
+
+each140:
+	VMOVUPS  (AX)(SI*1), Y9
+	VSUBPS   Y2, Y9, Y10
+	VMULPS   Y10, Y1, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y3, Y10, Y10
+	VADDPS   Y2, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(AX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y4, Y4
+	VMOVUPS  (CX)(SI*1), Y9
+	VSUBPS   Y6, Y9, Y10
+	VMULPS   Y10, Y5, Y10
+	VROUNDPS $0x08, Y10, Y10
+	VMULPS   Y7, Y10, Y10
+	VADDPS   Y6, Y10, Y10
+	VSUBPS   Y9, Y10, Y10
+	VMULPS   Y10, Y10, Y10
+	VMULPS   2112(CX)(SI*1), Y10, Y10
+	VADDPS   Y10, Y8, Y8
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JNE      each140
+	VMOVUPS  Y4, 6912(AX)
+	VMOVUPS  Y8, 6912(CX)
+	LEAQ     8(DX), SI
+	MOVQ     within+16(FP), DI
+
+loop141:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each142:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each142
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none143
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none143:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each144:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each144
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none145
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none145:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         R8, R8
+
+each146:
+	VMOVUPS      4224(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each146
+	VMOVUPS      6912(AX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none147
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(AX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none147:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R8, R8
+
+each148:
+	VMOVUPS      4224(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each148
+	VMOVUPS      6912(CX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none149
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(CX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none149:
+	ADDQ $0x04, SI
+	DECQ DI
+	JNZ  loop141
+	MOVQ beyond+24(FP), DI
+
+loop150:
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(AX), Y1, Y1
+	VMOVUPS      Y1, 7360(AX)
+	VMOVUPS      6848(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each151:
+	VMOVUPS   (AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(AX)(R8*1)
+	VMULPS    2112(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(AX)(R8*1)
+	VMULPS    2144(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(AX)(R8*1)
+	VMULPS    2176(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(AX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(AX)(R8*1)
+	VMULPS    2208(AX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each151
+	VMOVUPS   6400(AX), Y1
+	VMOVUPS   6464(AX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none152
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none152:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(AX)
+	VMOVUPS      Y2, 7296(AX)
+	VBROADCASTSS (SI), Y1
+	VDIVPS       6784(CX), Y1, Y1
+	VMOVUPS      Y1, 7360(CX)
+	VMOVUPS      6848(CX), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         R8, R8
+
+each153:
+	VMOVUPS   (CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4224(CX)(R8*1)
+	VMULPS    2112(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   32(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4256(CX)(R8*1)
+	VMULPS    2144(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   64(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4288(CX)(R8*1)
+	VMULPS    2176(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	VMOVUPS   96(CX)(R8*1), Y7
+	VSUBPS    Y2, Y7, Y8
+	VMULPS    Y1, Y8, Y8
+	VROUNDPS  $0x08, Y8, Y8
+	VPMAXSD   Y3, Y8, Y8
+	VPMINSD   Y0, Y8, Y8
+	VMOVUPS   Y8, 4320(CX)(R8*1)
+	VMULPS    2208(CX)(R8*1), Y8, Y9
+	VADDPS    Y9, Y4, Y4
+	VMULPS    Y9, Y8, Y8
+	VADDPS    Y8, Y5, Y5
+	VMULPS    Y7, Y9, Y9
+	VADDPS    Y9, Y6, Y6
+	ADDQ      $+128, R8
+	CMPQ      R8, BX
+	JNE       each153
+	VMOVUPS   6400(CX), Y1
+	VMOVUPS   6464(CX), Y2
+	VMULPS    Y1, Y5, Y3
+	VMULPS    Y4, Y4, Y7
+	VSUBPS    Y7, Y3, Y3
+	VMULPS    Y1, Y6, Y1
+	VMULPS    Y2, Y4, Y7
+	VSUBPS    Y7, Y1, Y1
+	VMULPS    Y2, Y5, Y2
+	VMULPS    Y6, Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VDIVPS    Y3, Y1, Y1
+	VDIVPS    Y3, Y2, Y2
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y4
+	VPTEST    Y4, Y4
+	JZ        none154
+	VDIVPS    Y5, Y6, Y5
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VXORPS    Y5, Y5, Y5
+	VBLENDVPS Y4, Y5, Y2, Y2
+
+none154:
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y3, Y3
+	VBROADCASTSS constants<>+20(SB), Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVUPS      Y1, 7232(CX)
+	VMOVUPS      Y2, 7296(CX)
+	VMOVUPS      7232(AX), Y1
+	VMOVUPS      7296(AX), Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         R8, R8
+
+each155:
+	VMOVUPS      4224(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(AX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(AX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(AX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each155
+	VMOVUPS      6912(AX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none156
+	VMOVUPS      6912(AX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(AX)
+	VMOVUPS      6976(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(AX)
+	VMOVUPS      7040(AX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(AX)
+	VMOVUPS      7360(AX), Y1
+	VMOVUPS      7168(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(AX)
+	VMOVUPS      6848(AX), Y1
+	VMOVUPS      7104(AX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(AX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(AX)
+	VMOVUPS      6784(AX), Y2
+	VMOVUPS      6592(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(AX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(AX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(AX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(AX)
+
+none156:
+	VMOVUPS 7232(CX), Y1
+	VMOVUPS 7296(CX), Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R8, R8
+
+each157:
+	VMOVUPS      4224(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       (CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2112(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4256(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       32(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2144(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4288(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       64(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2176(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      4320(CX)(R8*1), Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VSUBPS       96(CX)(R8*1), Y4, Y4
+	VMULPS       Y4, Y4, Y4
+	VMULPS       2208(CX)(R8*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $+128, R8
+	CMPQ         R8, BX
+	JNE          each157
+	VMOVUPS      6912(CX), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VPTEST       Y4, Y4
+	JZ           none158
+	VMOVUPS      6912(CX), Y5
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	VMOVUPS      Y5, 6912(CX)
+	VMOVUPS      6976(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 6976(CX)
+	VMOVUPS      7040(CX), Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 7040(CX)
+	VMOVUPS      7360(CX), Y1
+	VMOVUPS      7168(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7168(CX)
+	VMOVUPS      6848(CX), Y1
+	VMOVUPS      7104(CX), Y3
+	VBLENDVPS    Y4, Y1, Y3, Y3
+	VMOVUPS      Y3, 7104(CX)
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VMOVUPS      Y1, 6848(CX)
+	VMOVUPS      6784(CX), Y2
+	VMOVUPS      6592(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y2, 6784(CX)
+	VBROADCASTSS 4(DX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      6528(CX), Y4
+	VMULPS       Y2, Y3, Y5
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBROADCASTSS constants<>+24(SB), Y2
+	VCMPPS       $0x1e, Y2, Y4, Y2
+	VANDPS       Y1, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y1
+	VCMPPS       $0x11, Y1, Y5, Y1
+	VANDPS       Y2, Y1, Y1
+	VMOVUPS      6720(CX), Y2
+	VBROADCASTSS constants<>+20(SB), Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMOVUPS      Y2, 6720(CX)
+
+none158:
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          loop150
 	VMOVUPS      6656(AX), Y0
 	VMOVUPS      7040(AX), Y1
 	VBROADCASTSS constants<>+12(SB), Y2
@@ -5574,12 +7308,12 @@ TEXT ·proportionalAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop119:
+loop159:
 	VMOVUPS   (AX)(BX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, BX
 	DECQ      SI
-	JNZ       loop119
+	JNZ       loop159
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5590,7 +7324,7 @@ loop119:
 	XORQ      BX, BX
 	MOVQ      DX, SI
 
-loop120:
+loop160:
 	VMULPS       (AX)(BX*1), Y2, Y1
 	VBROADCASTSS constants<>+32(SB), Y3
 	VADDPS       Y3, Y1, Y1
@@ -5599,17 +7333,17 @@ loop120:
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop120
+	JNZ          loop160
 	VXORPS       Y1, Y1, Y1
 	XORQ         AX, AX
 	MOVQ         DX, BX
 
-loop121:
+loop161:
 	VMOVUPS   (CX)(AX*1), Y2
 	VMAXPS    Y1, Y2, Y1
 	ADDQ      $+32, AX
 	DECQ      BX
-	JNZ       loop121
+	JNZ       loop161
 	VDIVPS    Y1, Y0, Y2
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x1e, Y3, Y1, Y3
@@ -5619,7 +7353,7 @@ loop121:
 	VMOVUPS   Y0, 3072(CX)
 	XORQ      AX, AX
 
-loop122:
+loop162:
 	VMULPS       (CX)(AX*1), Y2, Y0
 	VBROADCASTSS constants<>+32(SB), Y1
 	VADDPS       Y1, Y0, Y0
@@ -5628,7 +7362,7 @@ loop122:
 	VMOVUPS      Y0, 2048(CX)(AX*1)
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop122
+	JNZ          loop162
 	VZEROUPPER
 	RET
 
@@ -5644,12 +7378,12 @@ TEXT ·positiveAVX2(SB), NOSPLIT, $0-20
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop123:
+loop163:
 	VMOVUPS      (AX)(BX*1), Y3
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop123
+	JNZ          loop163
 	VDIVPS       Y2, Y0, Y4
 	VXORPS       Y6, Y6, Y6
 	VMOVAPS      Y4, Y3
@@ -5658,7 +7392,7 @@ loop123:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop124:
+loop164:
 	VMOVUPS      (AX)(BX*1), Y7
 	VMULPS       Y7, Y3, Y8
 	VBROADCASTSS constants<>+32(SB), Y9
@@ -5673,7 +7407,7 @@ loop124:
 	VADDPS       Y7, Y6, Y6
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop124
+	JNZ          loop164
 	VMOVAPS      Y6, Y3
 	VXORPS       Y7, Y7, Y7
 	VBROADCASTSS constants<>+40(SB), Y5
@@ -5684,7 +7418,7 @@ loop124:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop125:
+loop165:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5702,7 +7436,7 @@ loop125:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop125
+	JNZ          loop165
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5715,7 +7449,7 @@ loop125:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop126:
+loop166:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5733,7 +7467,7 @@ loop126:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop126
+	JNZ          loop166
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5746,7 +7480,7 @@ loop126:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop127:
+loop167:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5764,7 +7498,7 @@ loop127:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop127
+	JNZ          loop167
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5777,7 +7511,7 @@ loop127:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop128:
+loop168:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5795,7 +7529,7 @@ loop128:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop128
+	JNZ          loop168
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5808,7 +7542,7 @@ loop128:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop129:
+loop169:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5826,7 +7560,7 @@ loop129:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop129
+	JNZ          loop169
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5839,7 +7573,7 @@ loop129:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop130:
+loop170:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5857,7 +7591,7 @@ loop130:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop130
+	JNZ          loop170
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5870,7 +7604,7 @@ loop130:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop131:
+loop171:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5888,7 +7622,7 @@ loop131:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop131
+	JNZ          loop171
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5901,7 +7635,7 @@ loop131:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop132:
+loop172:
 	VMOVUPS      (AX)(BX*1), Y8
 	VMULPS       Y8, Y5, Y9
 	VBROADCASTSS constants<>+32(SB), Y10
@@ -5919,7 +7653,7 @@ loop132:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop132
+	JNZ          loop172
 	VCMPPS       $0x11, Y3, Y7, Y6
 	VBLENDVPS    Y6, Y7, Y3, Y3
 	VBLENDVPS    Y6, Y5, Y4, Y4
@@ -5928,7 +7662,7 @@ loop132:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop133:
+loop173:
 	VMOVUPS      (AX)(BX*1), Y6
 	VMOVUPS      1024(AX)(BX*1), Y7
 	VMULPS       Y6, Y4, Y8
@@ -5951,18 +7685,18 @@ loop133:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop133
+	JNZ          loop173
 	VMOVUPS      Y2, 3072(AX)
 	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop134:
+loop174:
 	VMOVUPS      (CX)(BX*1), Y4
 	VMAXPS       Y2, Y4, Y2
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop134
+	JNZ          loop174
 	VDIVPS       Y2, Y0, Y6
 	VXORPS       Y8, Y8, Y8
 	VMOVAPS      Y6, Y4
@@ -5971,7 +7705,7 @@ loop134:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop135:
+loop175:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y4, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -5986,7 +7720,7 @@ loop135:
 	VADDPS       Y9, Y8, Y8
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop135
+	JNZ          loop175
 	VMOVAPS      Y8, Y4
 	VXORPS       Y9, Y9, Y9
 	VBROADCASTSS constants<>+40(SB), Y7
@@ -5997,7 +7731,7 @@ loop135:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop136:
+loop176:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6015,7 +7749,7 @@ loop136:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop136
+	JNZ          loop176
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6028,7 +7762,7 @@ loop136:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop137:
+loop177:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6046,7 +7780,7 @@ loop137:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop137
+	JNZ          loop177
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6059,7 +7793,7 @@ loop137:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop138:
+loop178:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6077,7 +7811,7 @@ loop138:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop138
+	JNZ          loop178
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6090,7 +7824,7 @@ loop138:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop139:
+loop179:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6108,7 +7842,7 @@ loop139:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop139
+	JNZ          loop179
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6121,7 +7855,7 @@ loop139:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop140:
+loop180:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6139,7 +7873,7 @@ loop140:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop140
+	JNZ          loop180
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6152,7 +7886,7 @@ loop140:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop141:
+loop181:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6170,7 +7904,7 @@ loop141:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop141
+	JNZ          loop181
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6183,7 +7917,7 @@ loop141:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop142:
+loop182:
 	VMOVUPS      (CX)(BX*1), Y10
 	VMULPS       Y10, Y7, Y11
 	VBROADCASTSS constants<>+32(SB), Y12
@@ -6201,7 +7935,7 @@ loop142:
 	VADDPS       Y10, Y9, Y9
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop142
+	JNZ          loop182
 	VCMPPS       $0x11, Y4, Y9, Y8
 	VBLENDVPS    Y8, Y9, Y4, Y4
 	VBLENDVPS    Y8, Y7, Y6, Y6
@@ -6214,7 +7948,7 @@ loop142:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop143:
+loop183:
 	VMOVUPS      (CX)(BX*1), Y9
 	VMULPS       Y9, Y0, Y10
 	VBROADCASTSS constants<>+32(SB), Y11
@@ -6232,7 +7966,7 @@ loop143:
 	VADDPS       Y9, Y7, Y7
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop143
+	JNZ          loop183
 	VCMPPS       $0x11, Y4, Y7, Y8
 	VBLENDVPS    Y8, Y7, Y4, Y4
 	VBLENDVPS    Y8, Y0, Y6, Y6
@@ -6241,7 +7975,7 @@ loop143:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop144:
+loop184:
 	VMOVUPS      (CX)(BX*1), Y7
 	VMOVUPS      1024(CX)(BX*1), Y8
 	VMULPS       Y7, Y6, Y9
@@ -6264,16 +7998,16 @@ loop144:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop144
+	JNZ          loop184
 	VMOVUPS      Y2, 3072(CX)
 	MOVQ         $+5, BX
 
-loop146:
+loop186:
 	XORL R8, R8
 	XORQ SI, SI
 	MOVQ DX, DI
 
-loop147:
+loop187:
 	VMOVUPS      (AX)(SI*1), Y2
 	VMOVUPS      1024(AX)(SI*1), Y6
 	VMOVUPS      2048(AX)(SI*1), Y7
@@ -6368,13 +8102,13 @@ loop147:
 	ORL          R9, R8
 	ADDQ         $+32, SI
 	DECQ         DI
-	JNZ          loop147
+	JNZ          loop187
 	TESTL        R8, R8
-	JZ           done145
+	JZ           done185
 	DECQ         BX
-	JNZ          loop146
+	JNZ          loop186
 
-done145:
+done185:
 	VDIVPS       Y5, Y3, Y1
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x1e, Y2, Y5, Y2
@@ -6389,14 +8123,14 @@ done145:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 
-loop148:
+loop188:
 	VMOVUPS      2048(AX)(BX*1), Y1
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
 	VMOVUPS      Y1, 2048(AX)(BX*1)
 	ADDQ         $+32, BX
 	DECQ         SI
-	JNZ          loop148
+	JNZ          loop188
 	VDIVPS       Y4, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VCMPPS       $0x1e, Y1, Y4, Y1
@@ -6410,14 +8144,14 @@ loop148:
 	VMOVUPS      Y0, 3072(CX)
 	XORQ         AX, AX
 
-loop149:
+loop189:
 	VMOVUPS   2048(CX)(AX*1), Y0
 	VXORPS    Y2, Y2, Y2
 	VBLENDVPS Y1, Y2, Y0, Y0
 	VMOVUPS   Y0, 2048(CX)(AX*1)
 	ADDQ      $+32, AX
 	DECQ      DX
-	JNZ       loop149
+	JNZ       loop189
 	VZEROUPPER
 	RET
 
@@ -8211,13 +9945,13 @@ TEXT ·spansAVX2(SB), NOSPLIT, $0-20
 	VMOVUPS      (AX), Y2
 	MOVQ         AX, DX
 
-loop150:
+loop190:
 	VMOVUPS      (DX), Y3
 	VMINPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
 	ADDQ         $+32, DX
 	DECQ         CX
-	JNZ          loop150
+	JNZ          loop190
 	VSUBPS       Y1, Y2, Y2
 	VDIVPS       Y0, Y2, Y2
 	VBROADCASTSS constants<>+0(SB), Y0
@@ -8248,7 +9982,7 @@ TEXT ·blocksQ4_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop151:
+loop191:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8313,7 +10047,7 @@ loop151:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop151
+	JNZ          loop191
 	VZEROUPPER
 	RET
 
@@ -8328,7 +10062,7 @@ TEXT ·blocksQ5_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop152:
+loop192:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8413,7 +10147,7 @@ loop152:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop152
+	JNZ          loop192
 	VZEROUPPER
 	RET
 
@@ -8428,7 +10162,7 @@ TEXT ·searchedQ4_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop153:
+loop193:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8513,7 +10247,7 @@ loop153:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop153
+	JNZ          loop193
 	VZEROUPPER
 	RET
 
@@ -8528,7 +10262,7 @@ TEXT ·searchedQ5_1AVX2(SB), NOSPLIT, $0-56
 	MOVQ scales+32(FP), DI
 	MOVQ mins+40(FP), R8
 
-loop154:
+loop194:
 	VMOVSS       (DI), X0
 	VCVTPS2PH    $0x00, X0, X0
 	VMOVD        X0, R9
@@ -8633,7 +10367,7 @@ loop154:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         CX
-	JNZ          loop154
+	JNZ          loop194
 	VZEROUPPER
 	RET
 

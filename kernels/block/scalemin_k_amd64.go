@@ -102,7 +102,8 @@ func (k *scaleMinKernels) lanesOfScaleMins(format *scaleMinFormat, bytes int, qu
 		encode:   func(dst []byte, x, w []float32, _ float32) { format.encode(dst, x, w) },
 	}
 	f.finish = func(s *scaleMinWork, dst []byte, x []float32, i int, weighted bool) {
-		m := scaleMins{d: s.levels[0].scale[i], dmin: s.levels[1].scale[i]}
+		m := &s.scaleMins
+		m.d, m.dmin = s.levels[0].scale[i], s.levels[1].scale[i]
 		for j := range m.scales {
 			m.scales[j], m.mins[j] = uint8(s.levels[0].q[j*k.lanes+i]), uint8(s.levels[1].q[j*k.lanes+i])
 		}
@@ -110,7 +111,7 @@ func (k *scaleMinKernels) lanesOfScaleMins(format *scaleMinFormat, bytes int, qu
 			m.clamp()
 		}
 		m.store(dst)
-		var scales, mins [8]float32
+		scales, mins := (*[8]float32)(s.stored[0][:]), (*[8]float32)(s.stored[1][:])
 		zero := false
 		for j := range scales {
 			scales[j], mins[j] = float32(m.d*float32(m.scales[j])), float32(m.dmin*float32(m.mins[j]))
@@ -145,7 +146,7 @@ func (k *scaleMinKernels) lanesOfQ2_K() func(*batch) int {
 		for j := range ls {
 			ls[j], lm[j] = uint8(s.levels[0].q[j*k.lanes+i]), uint8(s.levels[1].q[j*k.lanes+i])
 		}
-		var scales, mins [16]float32
+		scales, mins := &s.stored[0], &s.stored[1]
 		storeScalesQ2_K(scales[:], mins[:], dst, s.levels[0].scale[i], s.levels[1].scale[i], &ls, &lm)
 		for _, scale := range scales {
 			if scale == 0 {
@@ -153,7 +154,7 @@ func (k *scaleMinKernels) lanesOfQ2_K() func(*batch) int {
 				for j := range found {
 					found[j] = s.found(i, j)
 				}
-				quantizeQ2_K(dst, x, &scales, &mins, &found)
+				quantizeQ2_K(dst, x, scales, mins, &found)
 				return
 			}
 		}

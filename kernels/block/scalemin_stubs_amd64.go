@@ -7,17 +7,17 @@ package block
 // searchMeanAVX512 weighs errors by the root mean square and magnitude of 32 numbers.
 //
 //go:noescape
-func searchMeanAVX512(s *float32, steps *float32, candidates int, count int)
+func searchMeanAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchMagnitudeAVX512 weighs errors, not their squares, by magnitude.
 //
 //go:noescape
-func searchMagnitudeAVX512(s *float32, steps *float32, candidates int, count int)
+func searchMagnitudeAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchImportanceAVX512 weighs errors by importance.
 //
 //go:noescape
-func searchImportanceAVX512(s *float32, steps *float32, candidates int, count int)
+func searchImportanceAVX512(s *float32, steps *float32, within int, beyond int, count int)
 
 // proportionalAVX512 quantizes n numbers in each lane in proportion to the largest.
 //
@@ -72,17 +72,17 @@ func searchedQ5_1AVX512(dst *byte, x *float32, inverses *float32, lows *float32,
 // searchMeanAVX2 weighs errors by the root mean square and magnitude of 32 numbers.
 //
 //go:noescape
-func searchMeanAVX2(s *float32, steps *float32, candidates int, count int)
+func searchMeanAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchMagnitudeAVX2 weighs errors, not their squares, by magnitude.
 //
 //go:noescape
-func searchMagnitudeAVX2(s *float32, steps *float32, candidates int, count int)
+func searchMagnitudeAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // searchImportanceAVX2 weighs errors by importance.
 //
 //go:noescape
-func searchImportanceAVX2(s *float32, steps *float32, candidates int, count int)
+func searchImportanceAVX2(s *float32, steps *float32, within int, beyond int, count int)
 
 // proportionalAVX2 quantizes n numbers in each lane in proportion to the largest.
 //

@@ -29,8 +29,7 @@ func (s *symmetricLanes) set(f *symmetricFormat) {
 
 // symmetricKernels are the kernels of a path.
 type symmetricKernels struct {
-	lanes  int
-	groups int // of lanes, in a descent
+	lanes int
 
 	transpose                           func(dst, src *float32, stride, squares int)
 	searchSquares, searchWeighted       func(s *float32, count int)
@@ -43,11 +42,11 @@ type symmetricKernels struct {
 
 var (
 	symmetricAVX512 = symmetricKernels{
-		16, 4, transposeAVX512, searchSquaresAVX512, searchWeightedAVX512, descendAVX512, weighAVX512, totalAVX512, squaresAVX512,
+		16, transposeAVX512, searchSquaresAVX512, searchWeightedAVX512, descendAVX512, weighAVX512, totalAVX512, squaresAVX512,
 		quantizeQuotientsAVX512, quantizeProductsAVX512,
 	}
 	symmetricAVX2 = symmetricKernels{
-		8, 2, transposeAVX2, searchSquaresAVX2, searchWeightedAVX2, descendAVX2, weighAVX2, totalAVX2, squaresAVX2,
+		8, transposeAVX2, searchSquaresAVX2, searchWeightedAVX2, descendAVX2, weighAVX2, totalAVX2, squaresAVX2,
 		quantizeQuotientsAVX2, quantizeProductsAVX2,
 	}
 )

@@ -970,7 +970,7 @@ TEXT ·descendAVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS constants<>+0(SB), Z0
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+4(SB), Z2
-	LEAQ         256(AX), CX
+	LEAQ         64(AX), CX
 	MOVQ         $+16, DX
 
 loop16:
@@ -997,411 +997,112 @@ loop17:
 	VORPS        Z1, Z2, Z2
 	VBROADCASTSS constants<>+0(SB), Z1
 	VBROADCASTSS constants<>+0(SB), Z3
-	LEAQ         256(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
+	VBROADCASTSS constants<>+20(SB), Z4
+	VBROADCASTSS constants<>+40(SB), Z5
+	VBROADCASTSS constants<>+44(SB), Z6
+	VBROADCASTSS constants<>+32(SB), Z7
+	VBROADCASTSS constants<>+0(SB), Z8
+	LEAQ         64(AX), CX
+	LEAQ         1088(AX), DX
+	MOVQ         $+16, BX
 
 loop18:
-	VMOVUPS      (CX), Z4
-	VMULPS       Z4, Z2, Z5
-	VBROADCASTSS constants<>+20(SB), Z6
-	VADDPS       Z6, Z5, Z5
-	VBROADCASTSS constants<>+20(SB), Z6
-	VSUBPS       Z6, Z5, Z5
-	VBROADCASTSS constants<>+40(SB), Z6
-	VMINPS       Z6, Z5, Z5
-	VMULPS       Z4, Z4, Z6
-	VMULPS       Z4, Z6, Z7
-	VMOVUPS      Z4, (BX)
-	VMOVUPS      Z6, 64(BX)
-	VMOVUPS      Z7, 128(BX)
-	VMOVUPS      Z5, 192(BX)
-	VMULPS       Z5, Z7, Z7
-	VADDPS       Z7, Z1, Z1
-	VMULPS       Z5, Z6, Z6
-	VMULPS       Z5, Z6, Z6
-	VADDPS       Z6, Z3, Z3
+	VMOVUPS      (CX), Z8
+	VMULPS       Z8, Z2, Z9
+	VADDPS       Z4, Z9, Z9
+	VPANDD       Z7, Z9, Z9
+	VPMAXSD      Z5, Z9, Z9
+	VPMINSD      Z6, Z9, Z9
+	VMOVUPS      Z9, 128(DX)
+	VBROADCASTSS constants<>+48(SB), Z10
+	VPORD        Z10, Z9, Z9
+	VSUBPS       Z4, Z9, Z9
+	VMULPS       Z8, Z8, Z10
+	VMULPS       Z8, Z10, Z8
+	VMULPS       Z9, Z8, Z8
+	VMULPS       Z9, Z10, Z10
+	VMULPS       Z9, Z10, Z10
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z10, Z3, Z3
 	ADDQ         $+64, CX
-	ADDQ         $+1024, BX
-	DECQ         DX
+	ADDQ         $+192, DX
+	DECQ         BX
 	JNZ          loop18
-	VBROADCASTSS constants<>+0(SB), Z2
-	VBROADCASTSS constants<>+0(SB), Z4
-	VBROADCASTSS constants<>+4(SB), Z5
-	LEAQ         1280(AX), CX
-	MOVQ         $+16, DX
-
-loop19:
-	VANDPS (CX), Z5, Z6
-	VMAXPS Z6, Z2, Z2
-	ADDQ   $+64, CX
-	DECQ   DX
-	JNZ    loop19
-	MOVQ   $+16, DX
-
-loop20:
-	SUBQ         $+64, CX
-	VMOVUPS      (CX), Z6
-	VANDPS       Z6, Z5, Z7
-	VCMPPS       $0x00, Z2, Z7, K1
-	VBLENDMPS    Z6, Z4, K1, Z4
-	DECQ         DX
-	JNZ          loop20
-	VBROADCASTSS constants<>+8(SB), Z5
-	VANDPS       Z4, Z5, Z4
-	VXORPS       Z4, Z5, Z4
-	VBROADCASTSS constants<>+36(SB), Z5
-	VDIVPS       Z2, Z5, Z5
-	VORPS        Z4, Z5, Z5
-	VBROADCASTSS constants<>+0(SB), Z4
-	VBROADCASTSS constants<>+0(SB), Z6
-	LEAQ         1280(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
-
-loop21:
-	VMOVUPS      (CX), Z7
-	VMULPS       Z7, Z5, Z8
-	VBROADCASTSS constants<>+20(SB), Z9
-	VADDPS       Z9, Z8, Z8
-	VBROADCASTSS constants<>+20(SB), Z9
-	VSUBPS       Z9, Z8, Z8
-	VBROADCASTSS constants<>+40(SB), Z9
-	VMINPS       Z9, Z8, Z8
-	VMULPS       Z7, Z7, Z9
-	VMULPS       Z7, Z9, Z10
-	VMOVUPS      Z7, 256(BX)
-	VMOVUPS      Z9, 320(BX)
-	VMOVUPS      Z10, 384(BX)
-	VMOVUPS      Z8, 448(BX)
-	VMULPS       Z8, Z10, Z10
-	VADDPS       Z10, Z4, Z4
-	VMULPS       Z8, Z9, Z9
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z6, Z6
-	ADDQ         $+64, CX
-	ADDQ         $+1024, BX
-	DECQ         DX
-	JNZ          loop21
-	VBROADCASTSS constants<>+0(SB), Z5
-	VBROADCASTSS constants<>+0(SB), Z7
-	VBROADCASTSS constants<>+4(SB), Z8
-	LEAQ         2304(AX), CX
-	MOVQ         $+16, DX
-
-loop22:
-	VANDPS (CX), Z8, Z9
-	VMAXPS Z9, Z5, Z5
-	ADDQ   $+64, CX
-	DECQ   DX
-	JNZ    loop22
-	MOVQ   $+16, DX
-
-loop23:
-	SUBQ         $+64, CX
-	VMOVUPS      (CX), Z9
-	VANDPS       Z9, Z8, Z10
-	VCMPPS       $0x00, Z5, Z10, K1
-	VBLENDMPS    Z9, Z7, K1, Z7
-	DECQ         DX
-	JNZ          loop23
-	VBROADCASTSS constants<>+8(SB), Z8
-	VANDPS       Z7, Z8, Z7
-	VXORPS       Z7, Z8, Z7
-	VBROADCASTSS constants<>+36(SB), Z8
-	VDIVPS       Z5, Z8, Z8
-	VORPS        Z7, Z8, Z8
-	VBROADCASTSS constants<>+0(SB), Z7
-	VBROADCASTSS constants<>+0(SB), Z9
-	LEAQ         2304(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
-
-loop24:
-	VMOVUPS      (CX), Z10
-	VMULPS       Z10, Z8, Z11
-	VBROADCASTSS constants<>+20(SB), Z12
-	VADDPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+20(SB), Z12
-	VSUBPS       Z12, Z11, Z11
-	VBROADCASTSS constants<>+40(SB), Z12
-	VMINPS       Z12, Z11, Z11
-	VMULPS       Z10, Z10, Z12
-	VMULPS       Z10, Z12, Z13
-	VMOVUPS      Z10, 512(BX)
-	VMOVUPS      Z12, 576(BX)
-	VMOVUPS      Z13, 640(BX)
-	VMOVUPS      Z11, 704(BX)
-	VMULPS       Z11, Z13, Z13
-	VADDPS       Z13, Z7, Z7
-	VMULPS       Z11, Z12, Z12
-	VMULPS       Z11, Z12, Z12
-	VADDPS       Z12, Z9, Z9
-	ADDQ         $+64, CX
-	ADDQ         $+1024, BX
-	DECQ         DX
-	JNZ          loop24
-	VBROADCASTSS constants<>+0(SB), Z8
-	VBROADCASTSS constants<>+0(SB), Z10
-	VBROADCASTSS constants<>+4(SB), Z11
-	LEAQ         3328(AX), CX
-	MOVQ         $+16, DX
-
-loop25:
-	VANDPS (CX), Z11, Z12
-	VMAXPS Z12, Z8, Z8
-	ADDQ   $+64, CX
-	DECQ   DX
-	JNZ    loop25
-	MOVQ   $+16, DX
-
-loop26:
-	SUBQ         $+64, CX
-	VMOVUPS      (CX), Z12
-	VANDPS       Z12, Z11, Z13
-	VCMPPS       $0x00, Z8, Z13, K1
-	VBLENDMPS    Z12, Z10, K1, Z10
-	DECQ         DX
-	JNZ          loop26
-	VBROADCASTSS constants<>+8(SB), Z11
-	VANDPS       Z10, Z11, Z10
-	VXORPS       Z10, Z11, Z10
-	VBROADCASTSS constants<>+36(SB), Z11
-	VDIVPS       Z8, Z11, Z11
-	VORPS        Z10, Z11, Z11
-	VBROADCASTSS constants<>+0(SB), Z10
-	VBROADCASTSS constants<>+0(SB), Z12
-	LEAQ         3328(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
-
-loop27:
-	VMOVUPS      (CX), Z13
-	VMULPS       Z13, Z11, Z14
-	VBROADCASTSS constants<>+20(SB), Z15
-	VADDPS       Z15, Z14, Z14
-	VBROADCASTSS constants<>+20(SB), Z15
-	VSUBPS       Z15, Z14, Z14
-	VBROADCASTSS constants<>+40(SB), Z15
-	VMINPS       Z15, Z14, Z14
-	VMULPS       Z13, Z13, Z15
-	VMULPS       Z13, Z15, Z16
-	VMOVUPS      Z13, 768(BX)
-	VMOVUPS      Z15, 832(BX)
-	VMOVUPS      Z16, 896(BX)
-	VMOVUPS      Z14, 960(BX)
-	VMULPS       Z14, Z16, Z16
-	VADDPS       Z16, Z10, Z10
-	VMULPS       Z14, Z15, Z15
-	VMULPS       Z14, Z15, Z15
-	VADDPS       Z15, Z12, Z12
-	ADDQ         $+64, CX
-	ADDQ         $+1024, BX
-	DECQ         DX
-	JNZ          loop27
-	VBROADCASTSS constants<>+20(SB), Z11
-	VBROADCASTSS constants<>+44(SB), Z13
-	VBROADCASTSS constants<>+48(SB), Z14
-	VBROADCASTSS constants<>+32(SB), Z15
-	VBROADCASTSS constants<>+52(SB), Z16
-	VBROADCASTSS constants<>+0(SB), Z17
 	MOVQ         $+5, CX
 
-loop29:
+loop20:
 	XORL DX, DX
-	LEAQ 4352(AX), BX
-	MOVQ $+16, SI
+	LEAQ 64(AX), BX
+	LEAQ 1088(AX), SI
+	MOVQ $+16, DI
 
-loop30:
-	VMOVUPS      192(BX), Z17
-	VMULPS       128(BX), Z17, Z18
-	VSUBPS       Z18, Z1, Z18
-	VMULPS       64(BX), Z17, Z19
-	VMULPS       Z17, Z19, Z19
-	VSUBPS       Z19, Z3, Z19
-	VMULPS       (BX), Z19, Z20
-	VDIVPS       Z18, Z20, Z20
-	VADDPS       Z11, Z20, Z20
-	VPANDD       Z15, Z20, Z20
-	VPMAXSD      Z13, Z20, Z20
-	VPMINSD      Z14, Z20, Z20
-	VPORD        Z16, Z20, Z20
-	VSUBPS       Z11, Z20, Z20
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z18, Z21, K1
-	VCMPPS       $0x04, Z17, Z20, K1, K1
-	VMULPS       128(BX), Z20, Z21
-	VADDPS       Z21, Z18, Z18
-	VMULPS       64(BX), Z20, Z21
-	VMULPS       Z20, Z21, Z21
-	VADDPS       Z21, Z19, Z19
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z19, Z21, K1, K1
-	VMULPS       Z18, Z18, Z22
-	VMULPS       Z3, Z22, Z22
-	VMULPS       Z1, Z1, Z21
-	VMULPS       Z19, Z21, Z21
-	VCMPPS       $0x11, Z22, Z21, K1, K1
-	VBLENDMPS    Z20, Z17, K1, Z17
-	VBLENDMPS    Z18, Z1, K1, Z1
-	VBLENDMPS    Z19, Z3, K1, Z3
-	VMOVUPS      Z17, 192(BX)
-	KMOVW        K1, DI
-	ORL          DI, DX
-	VMOVUPS      448(BX), Z17
-	VMULPS       384(BX), Z17, Z18
-	VSUBPS       Z18, Z4, Z18
-	VMULPS       320(BX), Z17, Z19
-	VMULPS       Z17, Z19, Z19
-	VSUBPS       Z19, Z6, Z19
-	VMULPS       256(BX), Z19, Z20
-	VDIVPS       Z18, Z20, Z20
-	VADDPS       Z11, Z20, Z20
-	VPANDD       Z15, Z20, Z20
-	VPMAXSD      Z13, Z20, Z20
-	VPMINSD      Z14, Z20, Z20
-	VPORD        Z16, Z20, Z20
-	VSUBPS       Z11, Z20, Z20
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z18, Z21, K1
-	VCMPPS       $0x04, Z17, Z20, K1, K1
-	VMULPS       384(BX), Z20, Z21
-	VADDPS       Z21, Z18, Z18
-	VMULPS       320(BX), Z20, Z21
-	VMULPS       Z20, Z21, Z21
-	VADDPS       Z21, Z19, Z19
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z19, Z21, K1, K1
-	VMULPS       Z18, Z18, Z22
-	VMULPS       Z6, Z22, Z22
-	VMULPS       Z4, Z4, Z21
-	VMULPS       Z19, Z21, Z21
-	VCMPPS       $0x11, Z22, Z21, K1, K1
-	VBLENDMPS    Z20, Z17, K1, Z17
-	VBLENDMPS    Z18, Z4, K1, Z4
-	VBLENDMPS    Z19, Z6, K1, Z6
-	VMOVUPS      Z17, 448(BX)
-	KMOVW        K1, DI
-	ORL          DI, DX
-	VMOVUPS      704(BX), Z17
-	VMULPS       640(BX), Z17, Z18
-	VSUBPS       Z18, Z7, Z18
-	VMULPS       576(BX), Z17, Z19
-	VMULPS       Z17, Z19, Z19
-	VSUBPS       Z19, Z9, Z19
-	VMULPS       512(BX), Z19, Z20
-	VDIVPS       Z18, Z20, Z20
-	VADDPS       Z11, Z20, Z20
-	VPANDD       Z15, Z20, Z20
-	VPMAXSD      Z13, Z20, Z20
-	VPMINSD      Z14, Z20, Z20
-	VPORD        Z16, Z20, Z20
-	VSUBPS       Z11, Z20, Z20
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z18, Z21, K1
-	VCMPPS       $0x04, Z17, Z20, K1, K1
-	VMULPS       640(BX), Z20, Z21
-	VADDPS       Z21, Z18, Z18
-	VMULPS       576(BX), Z20, Z21
-	VMULPS       Z20, Z21, Z21
-	VADDPS       Z21, Z19, Z19
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z19, Z21, K1, K1
-	VMULPS       Z18, Z18, Z22
-	VMULPS       Z9, Z22, Z22
-	VMULPS       Z7, Z7, Z21
-	VMULPS       Z19, Z21, Z21
-	VCMPPS       $0x11, Z22, Z21, K1, K1
-	VBLENDMPS    Z20, Z17, K1, Z17
-	VBLENDMPS    Z18, Z7, K1, Z7
-	VBLENDMPS    Z19, Z9, K1, Z9
-	VMOVUPS      Z17, 704(BX)
-	KMOVW        K1, DI
-	ORL          DI, DX
-	VMOVUPS      960(BX), Z17
-	VMULPS       896(BX), Z17, Z18
-	VSUBPS       Z18, Z10, Z18
-	VMULPS       832(BX), Z17, Z19
-	VMULPS       Z17, Z19, Z19
-	VSUBPS       Z19, Z12, Z19
-	VMULPS       768(BX), Z19, Z20
-	VDIVPS       Z18, Z20, Z20
-	VADDPS       Z11, Z20, Z20
-	VPANDD       Z15, Z20, Z20
-	VPMAXSD      Z13, Z20, Z20
-	VPMINSD      Z14, Z20, Z20
-	VPORD        Z16, Z20, Z20
-	VSUBPS       Z11, Z20, Z20
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z18, Z21, K1
-	VCMPPS       $0x04, Z17, Z20, K1, K1
-	VMULPS       896(BX), Z20, Z21
-	VADDPS       Z21, Z18, Z18
-	VMULPS       832(BX), Z20, Z21
-	VMULPS       Z20, Z21, Z21
-	VADDPS       Z21, Z19, Z19
-	VBROADCASTSS constants<>+0(SB), Z21
-	VCMPPS       $0x11, Z19, Z21, K1, K1
-	VMULPS       Z18, Z18, Z22
-	VMULPS       Z12, Z22, Z22
-	VMULPS       Z10, Z10, Z21
-	VMULPS       Z19, Z21, Z21
-	VCMPPS       $0x11, Z22, Z21, K1, K1
-	VBLENDMPS    Z20, Z17, K1, Z17
-	VBLENDMPS    Z18, Z10, K1, Z10
-	VBLENDMPS    Z19, Z12, K1, Z12
-	VMOVUPS      Z17, 960(BX)
-	KMOVW        K1, DI
-	ORL          DI, DX
-	ADDQ         $+1024, BX
-	DECQ         SI
-	JNZ          loop30
-	TESTL        DX, DX
-	JZ           done28
-	DECQ         CX
-	JNZ          loop29
-
-done28:
-	VDIVPS       Z3, Z1, Z1
+loop21:
+	VMOVUPS      (BX), Z2
+	VSUBPS       (SI), Z1, Z8
+	VSUBPS       64(SI), Z3, Z9
+	VMULPS       Z2, Z9, Z10
+	VDIVPS       Z8, Z10, Z10
+	VADDPS       Z4, Z10, Z10
+	VPANDD       Z7, Z10, Z10
+	VPMAXSD      Z5, Z10, Z10
+	VPMINSD      Z6, Z10, Z10
 	VBROADCASTSS constants<>+0(SB), Z11
-	VCMPPS       $0x11, Z3, Z11, K1
-	VBROADCASTSS constants<>+0(SB), Z3
-	VBLENDMPS    Z1, Z3, K1, Z1
-	VBROADCASTSS constants<>+28(SB), Z3
-	VCMPPS       $0x11, Z3, Z0, K1
+	VCMPPS       $0x11, Z8, Z11, K1
+	VPCMPD       $0x04, 128(SI), Z10, K1, K1
+	KORTESTW     K1, K1
+	JZ           next22
+	VBROADCASTSS constants<>+48(SB), Z11
+	VPORD        Z11, Z10, Z11
+	VSUBPS       Z4, Z11, Z11
+	VMULPS       Z2, Z2, Z12
+	VMULPS       Z2, Z12, Z2
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z11, Z12, Z12
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z2, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS constants<>+0(SB), Z11
+	VCMPPS       $0x11, Z9, Z11, K1, K1
+	VMULPS       Z8, Z8, Z13
+	VMULPS       Z3, Z13, Z13
+	VMULPS       Z1, Z1, Z11
+	VMULPS       Z9, Z11, Z11
+	VCMPPS       $0x11, Z13, Z11, K1, K1
+	VBLENDMPS    Z8, Z1, K1, Z1
+	VBLENDMPS    Z9, Z3, K1, Z3
+	VMOVUPS      (SI), Z8
+	VBLENDMPS    Z2, Z8, K1, Z8
+	VMOVUPS      Z8, (SI)
+	VMOVUPS      64(SI), Z2
+	VBLENDMPS    Z12, Z2, K1, Z2
+	VMOVUPS      Z2, 64(SI)
+	VMOVUPS      128(SI), Z2
+	VBLENDMPS    Z10, Z2, K1, Z2
+	VMOVUPS      Z2, 128(SI)
+	KMOVW        K1, R8
+	ORL          R8, DX
+
+next22:
+	ADDQ  $+64, BX
+	ADDQ  $+192, SI
+	DECQ  DI
+	JNZ   loop21
+	TESTL DX, DX
+	JZ    done19
+	DECQ  CX
+	JNZ   loop20
+
+done19:
+	VDIVPS       Z3, Z1, Z1
+	VBROADCASTSS constants<>+0(SB), Z2
+	VCMPPS       $0x11, Z3, Z2, K1
+	VBROADCASTSS constants<>+28(SB), Z2
+	VCMPPS       $0x12, Z0, Z2, K1, K1
 	VBROADCASTSS constants<>+0(SB), Z0
-	VBLENDMPS    Z0, Z1, K1, Z1
-	VMOVUPS      Z1, (AX)
-	VDIVPS       Z6, Z4, Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z6, Z1, K1
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBLENDMPS    Z0, Z1, K1, Z0
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z2, K1
-	VBROADCASTSS constants<>+0(SB), Z1
 	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 64(AX)
-	VDIVPS       Z9, Z7, Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z9, Z1, K1
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBLENDMPS    Z0, Z1, K1, Z0
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z5, K1
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 128(AX)
-	VDIVPS       Z12, Z10, Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VCMPPS       $0x11, Z12, Z1, K1
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBLENDMPS    Z0, Z1, K1, Z0
-	VBROADCASTSS constants<>+28(SB), Z1
-	VCMPPS       $0x11, Z1, Z8, K1
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBLENDMPS    Z1, Z0, K1, Z0
-	VMOVUPS      Z0, 192(AX)
+	VMOVUPS      Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -1418,7 +1119,7 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
 	LEAQ         (R8)(BX*4), R9
 	VBROADCASTSS constants<>+0(SB), Z0
 
-loop31:
+loop23:
 	VMOVUPS    (DX), Z1
 	VMOVUPS    (DX)(BX*1), Z2
 	VMOVUPS    (DX)(BX*2), Z3
@@ -1536,7 +1237,7 @@ loop31:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	DECQ       CX
-	JNZ        loop31
+	JNZ        loop23
 	VMOVUPS    Z0, (AX)
 	VZEROUPPER
 	RET
@@ -1549,11 +1250,11 @@ TEXT ·totalAVX512(SB), NOSPLIT, $0-24
 	MOVQ         count+16(FP), DX
 	VBROADCASTSS constants<>+0(SB), Z0
 
-loop32:
+loop24:
 	VADDPS  (CX), Z0, Z0
 	ADDQ    $+64, CX
 	DECQ    DX
-	JNZ     loop32
+	JNZ     loop24
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
@@ -1567,7 +1268,7 @@ TEXT ·weighAVX512(SB), NOSPLIT, $0-36
 	MOVQ         groups+24(FP), BX
 	VBROADCASTSS variance+32(FP), Z0
 
-loop33:
+loop25:
 	VMOVUPS (CX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z1
@@ -1578,7 +1279,7 @@ loop33:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	DECQ    BX
-	JNZ     loop33
+	JNZ     loop25
 	VZEROUPPER
 	RET
 
@@ -1592,7 +1293,7 @@ TEXT ·transposeAVX2(SB), NOSPLIT, $0-32
 	LEAQ (BX)(BX*2), SI
 	LEAQ (DX)(BX*4), DI
 
-loop34:
+loop26:
 	VMOVUPS    (DX), Y0
 	VMOVUPS    (DX)(BX*1), Y1
 	VMOVUPS    (DX)(BX*2), Y2
@@ -1637,7 +1338,7 @@ loop34:
 	ADDQ       $+32, DI
 	ADDQ       $+256, AX
 	DECQ       CX
-	JNZ        loop34
+	JNZ        loop26
 	VZEROUPPER
 	RET
 
@@ -1652,22 +1353,22 @@ TEXT ·searchSquaresAVX2(SB), NOSPLIT, $0-16
 	LEAQ         512(AX), DX
 	MOVQ         CX, BX
 
-loop35:
+loop27:
 	VANDPS (DX), Y2, Y3
 	VMAXPS Y3, Y0, Y0
 	ADDQ   $+32, DX
 	DECQ   BX
-	JNZ    loop35
+	JNZ    loop27
 	MOVQ   CX, BX
 
-loop36:
+loop28:
 	SUBQ         $+32, DX
 	VMOVUPS      (DX), Y3
 	VANDPS       Y3, Y2, Y4
 	VCMPPS       $0x00, Y0, Y4, Y4
 	VBLENDVPS    Y4, Y3, Y1, Y1
 	DECQ         BX
-	JNZ          loop36
+	JNZ          loop28
 	VBROADCASTSS constants<>+8(SB), Y2
 	VANDPS       Y1, Y2, Y1
 	VXORPS       Y1, Y2, Y1
@@ -1681,7 +1382,7 @@ loop36:
 	LEAQ         4608(AX), BX
 	MOVQ         CX, SI
 
-loop37:
+loop29:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS constants<>+4(SB), Y5
 	VANDPS       Y4, Y5, Y5
@@ -1740,7 +1441,7 @@ loop37:
 	ADDQ         $+32, DX
 	ADDQ         $+288, BX
 	DECQ         SI
-	JNZ          loop37
+	JNZ          loop29
 	VMOVUPS      Y2, 384(AX)
 	VMOVUPS      Y3, 192(AX)
 	VMOVUPS      192(AX), Y1
@@ -1758,12 +1459,12 @@ loop37:
 	XORQ         BX, BX
 	MOVQ         $+6, SI
 
-loop38:
+loop30:
 	CMPQ SI, $+3
-	JNE  side39
+	JNE  side31
 	ADDQ $+32, BX
 
-side39:
+side31:
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1781,7 +1482,7 @@ side39:
 	MOVQ         CX, R8
 	LEAQ         (DI)(BX*1), R9
 
-loop40:
+loop32:
 	VMOVUPS      96(R9), Y10
 	VMOVUPS      128(R9), Y11
 	VMOVUPS      192(R9), Y12
@@ -1807,7 +1508,7 @@ loop40:
 	ADDQ         $+288, DI
 	ADDQ         $+288, R9
 	DECQ         R8
-	JNZ          loop40
+	JNZ          loop32
 	VMOVUPS      192(AX), Y6
 	VMOVUPS      384(AX), Y10
 	VMOVUPS      448(AX), Y11
@@ -1849,7 +1550,7 @@ loop40:
 	VMOVUPS      Y11, 448(AX)
 	ADDQ         $+12, DX
 	DECQ         SI
-	JNZ          loop38
+	JNZ          loop30
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS constants<>+28(SB), Y1
 	VCMPPS       $0x11, Y1, Y0, Y0
@@ -1876,22 +1577,22 @@ TEXT ·searchWeightedAVX2(SB), NOSPLIT, $0-16
 	LEAQ         512(AX), DX
 	MOVQ         CX, BX
 
-loop41:
+loop33:
 	VANDPS (DX), Y2, Y3
 	VMAXPS Y3, Y0, Y0
 	ADDQ   $+32, DX
 	DECQ   BX
-	JNZ    loop41
+	JNZ    loop33
 	MOVQ   CX, BX
 
-loop42:
+loop34:
 	SUBQ         $+32, DX
 	VMOVUPS      (DX), Y3
 	VANDPS       Y3, Y2, Y4
 	VCMPPS       $0x00, Y0, Y4, Y4
 	VBLENDVPS    Y4, Y3, Y1, Y1
 	DECQ         BX
-	JNZ          loop42
+	JNZ          loop34
 	VBROADCASTSS constants<>+8(SB), Y2
 	VANDPS       Y1, Y2, Y1
 	VXORPS       Y1, Y2, Y1
@@ -1905,7 +1606,7 @@ loop42:
 	LEAQ         4608(AX), BX
 	MOVQ         CX, SI
 
-loop43:
+loop35:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS constants<>+4(SB), Y5
 	VANDPS       Y4, Y5, Y5
@@ -1964,7 +1665,7 @@ loop43:
 	ADDQ         $+32, DX
 	ADDQ         $+288, BX
 	DECQ         SI
-	JNZ          loop43
+	JNZ          loop35
 	VMOVUPS      Y2, 384(AX)
 	VMOVUPS      Y3, 192(AX)
 	VMOVUPS      192(AX), Y1
@@ -1982,12 +1683,12 @@ loop43:
 	XORQ         BX, BX
 	MOVQ         $+6, SI
 
-loop44:
+loop36:
 	CMPQ SI, $+3
-	JNE  side45
+	JNE  side37
 	ADDQ $+32, BX
 
-side45:
+side37:
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2005,7 +1706,7 @@ side45:
 	MOVQ         CX, R8
 	LEAQ         (DI)(BX*1), R9
 
-loop46:
+loop38:
 	VMOVUPS      96(R9), Y10
 	VMOVUPS      128(R9), Y11
 	VMOVUPS      192(R9), Y12
@@ -2031,7 +1732,7 @@ loop46:
 	ADDQ         $+288, DI
 	ADDQ         $+288, R9
 	DECQ         R8
-	JNZ          loop46
+	JNZ          loop38
 	VMOVUPS      192(AX), Y6
 	VMOVUPS      384(AX), Y10
 	VMOVUPS      448(AX), Y11
@@ -2073,7 +1774,7 @@ loop46:
 	VMOVUPS      Y11, 448(AX)
 	ADDQ         $+12, DX
 	DECQ         SI
-	JNZ          loop44
+	JNZ          loop36
 	VMOVUPS      256(AX), Y0
 	VBROADCASTSS constants<>+28(SB), Y1
 	VCMPPS       $0x11, Y1, Y0, Y0
@@ -2106,10 +1807,10 @@ TEXT ·quantizeQuotientsAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTD X1, Y1
 	VBROADCASTSS constants<>+20(SB), Y2
 	VBROADCASTSS constants<>+32(SB), Y3
-	VMOVDQU      constants<>+56(SB), Y4
+	VMOVDQU      constants<>+52(SB), Y4
 	SHRQ         $0x01, BX
 
-loop47:
+loop39:
 	VBROADCASTSS (DX), Y5
 	VBROADCASTSS 4(DX), Y6
 	VMOVUPS      (CX), Y7
@@ -2149,7 +1850,7 @@ loop47:
 	ADDQ         $+8, DX
 	ADDQ         $+32, AX
 	DECQ         BX
-	JNZ          loop47
+	JNZ          loop39
 	VZEROUPPER
 	RET
 
@@ -2170,10 +1871,10 @@ TEXT ·quantizeProductsAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTD X1, Y1
 	VBROADCASTSS constants<>+20(SB), Y2
 	VBROADCASTSS constants<>+32(SB), Y3
-	VMOVDQU      constants<>+56(SB), Y4
+	VMOVDQU      constants<>+52(SB), Y4
 	SHRQ         $0x01, BX
 
-loop48:
+loop40:
 	VBROADCASTSS (DX), Y5
 	VBROADCASTSS 4(DX), Y6
 	VMOVUPS      (CX), Y7
@@ -2213,7 +1914,7 @@ loop48:
 	ADDQ         $+8, DX
 	ADDQ         $+32, AX
 	DECQ         BX
-	JNZ          loop48
+	JNZ          loop40
 	VZEROUPPER
 	RET
 
@@ -2224,25 +1925,25 @@ TEXT ·descendAVX2(SB), NOSPLIT, $0-8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VBROADCASTSS constants<>+4(SB), Y2
-	LEAQ         256(AX), CX
+	LEAQ         64(AX), CX
 	MOVQ         $+16, DX
 
-loop49:
+loop41:
 	VANDPS (CX), Y2, Y3
 	VMAXPS Y3, Y0, Y0
 	ADDQ   $+32, CX
 	DECQ   DX
-	JNZ    loop49
+	JNZ    loop41
 	MOVQ   $+16, DX
 
-loop50:
+loop42:
 	SUBQ         $+32, CX
 	VMOVUPS      (CX), Y3
 	VANDPS       Y3, Y2, Y4
 	VCMPPS       $0x00, Y0, Y4, Y4
 	VBLENDVPS    Y4, Y3, Y1, Y1
 	DECQ         DX
-	JNZ          loop50
+	JNZ          loop42
 	VBROADCASTSS constants<>+8(SB), Y2
 	VANDPS       Y1, Y2, Y1
 	VXORPS       Y1, Y2, Y1
@@ -2251,217 +1952,121 @@ loop50:
 	VORPS        Y1, Y2, Y2
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	LEAQ         256(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
+	LEAQ         64(AX), CX
+	LEAQ         1088(AX), DX
+	MOVQ         $+16, BX
 
-loop51:
+loop43:
 	VMOVUPS      (CX), Y4
 	VMULPS       Y4, Y2, Y5
 	VBROADCASTSS constants<>+20(SB), Y6
 	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS constants<>+32(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VBROADCASTSS constants<>+40(SB), Y6
+	VPMAXSD      Y6, Y5, Y5
+	VBROADCASTSS constants<>+44(SB), Y6
+	VPMINSD      Y6, Y5, Y5
+	VMOVUPS      Y5, 64(DX)
+	VBROADCASTSS constants<>+48(SB), Y6
+	VPOR         Y6, Y5, Y5
 	VBROADCASTSS constants<>+20(SB), Y6
 	VSUBPS       Y6, Y5, Y5
-	VBROADCASTSS constants<>+40(SB), Y6
-	VMINPS       Y6, Y5, Y5
 	VMULPS       Y4, Y4, Y6
-	VMULPS       Y4, Y6, Y7
-	VMOVUPS      Y4, (BX)
-	VMOVUPS      Y6, 32(BX)
-	VMOVUPS      Y7, 64(BX)
-	VMOVUPS      Y5, 96(BX)
-	VMULPS       Y5, Y7, Y7
-	VADDPS       Y7, Y1, Y1
+	VMULPS       Y4, Y6, Y4
+	VMULPS       Y5, Y4, Y4
 	VMULPS       Y5, Y6, Y6
 	VMULPS       Y5, Y6, Y6
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y6, 32(DX)
+	VADDPS       Y4, Y1, Y1
 	VADDPS       Y6, Y3, Y3
 	ADDQ         $+32, CX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          loop51
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBROADCASTSS constants<>+4(SB), Y5
-	LEAQ         768(AX), CX
-	MOVQ         $+16, DX
-
-loop52:
-	VANDPS (CX), Y5, Y6
-	VMAXPS Y6, Y2, Y2
-	ADDQ   $+32, CX
-	DECQ   DX
-	JNZ    loop52
-	MOVQ   $+16, DX
-
-loop53:
-	SUBQ         $+32, CX
-	VMOVUPS      (CX), Y6
-	VANDPS       Y6, Y5, Y7
-	VCMPPS       $0x00, Y2, Y7, Y7
-	VBLENDVPS    Y7, Y6, Y4, Y4
-	DECQ         DX
-	JNZ          loop53
-	VBROADCASTSS constants<>+8(SB), Y5
-	VANDPS       Y4, Y5, Y4
-	VXORPS       Y4, Y5, Y4
-	VBROADCASTSS constants<>+36(SB), Y5
-	VDIVPS       Y2, Y5, Y5
-	VORPS        Y4, Y5, Y5
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y6, Y6, Y6
-	LEAQ         768(AX), CX
-	MOVQ         $+16, DX
-	LEAQ         4352(AX), BX
-
-loop54:
-	VMOVUPS      (CX), Y7
-	VMULPS       Y7, Y5, Y8
-	VBROADCASTSS constants<>+20(SB), Y9
-	VADDPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+20(SB), Y9
-	VSUBPS       Y9, Y8, Y8
-	VBROADCASTSS constants<>+40(SB), Y9
-	VMINPS       Y9, Y8, Y8
-	VMULPS       Y7, Y7, Y9
-	VMULPS       Y7, Y9, Y10
-	VMOVUPS      Y7, 128(BX)
-	VMOVUPS      Y9, 160(BX)
-	VMOVUPS      Y10, 192(BX)
-	VMOVUPS      Y8, 224(BX)
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y4, Y4
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $+32, CX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          loop54
+	ADDQ         $+96, DX
+	DECQ         BX
+	JNZ          loop43
 	MOVQ         $+5, CX
 
-loop56:
+loop45:
 	XORL DX, DX
-	LEAQ 4352(AX), BX
-	MOVQ $+16, SI
+	LEAQ 64(AX), BX
+	LEAQ 1088(AX), SI
+	MOVQ $+16, DI
 
-loop57:
-	VMOVUPS      96(BX), Y5
-	VMULPS       64(BX), Y5, Y7
-	VSUBPS       Y7, Y1, Y7
-	VMULPS       32(BX), Y5, Y8
+loop46:
+	VMOVUPS      (BX), Y2
+	VSUBPS       (SI), Y1, Y4
+	VSUBPS       32(SI), Y3, Y5
+	VMULPS       Y2, Y5, Y6
+	VDIVPS       Y4, Y6, Y6
+	VBROADCASTSS constants<>+20(SB), Y7
+	VADDPS       Y7, Y6, Y6
+	VBROADCASTSS constants<>+32(SB), Y7
+	VPAND        Y7, Y6, Y6
+	VBROADCASTSS constants<>+40(SB), Y7
+	VPMAXSD      Y7, Y6, Y6
+	VBROADCASTSS constants<>+44(SB), Y7
+	VPMINSD      Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x11, Y4, Y7, Y7
+	VPCMPEQD     64(SI), Y6, Y8
+	VPANDN       Y7, Y8, Y8
+	VPTEST       Y8, Y8
+	JZ           next47
+	VBROADCASTSS constants<>+48(SB), Y7
+	VPOR         Y7, Y6, Y7
+	VBROADCASTSS constants<>+20(SB), Y9
+	VSUBPS       Y9, Y7, Y7
+	VMULPS       Y2, Y2, Y9
+	VMULPS       Y2, Y9, Y2
+	VMULPS       Y7, Y2, Y2
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x11, Y5, Y7, Y7
+	VANDPS       Y8, Y7, Y7
+	VMULPS       Y4, Y4, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       Y1, Y1, Y8
 	VMULPS       Y5, Y8, Y8
-	VSUBPS       Y8, Y3, Y8
-	VMULPS       (BX), Y8, Y9
-	VDIVPS       Y7, Y9, Y9
-	VBROADCASTSS constants<>+20(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPMAXSD      Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPMINSD      Y10, Y9, Y9
-	VBROADCASTSS constants<>+52(SB), Y10
-	VPOR         Y10, Y9, Y9
-	VBROADCASTSS constants<>+20(SB), Y10
-	VSUBPS       Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VCMPPS       $0x11, Y7, Y10, Y10
-	VCMPPS       $0x04, Y5, Y9, Y11
-	VANDPS       Y10, Y11, Y11
-	VMULPS       64(BX), Y9, Y10
-	VADDPS       Y10, Y7, Y7
-	VMULPS       32(BX), Y9, Y10
-	VMULPS       Y9, Y10, Y10
-	VADDPS       Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VCMPPS       $0x11, Y8, Y10, Y10
-	VANDPS       Y11, Y10, Y10
-	VMULPS       Y7, Y7, Y12
-	VMULPS       Y3, Y12, Y12
-	VMULPS       Y1, Y1, Y11
-	VMULPS       Y8, Y11, Y11
-	VCMPPS       $0x11, Y12, Y11, Y11
-	VANDPS       Y10, Y11, Y11
-	VBLENDVPS    Y11, Y9, Y5, Y5
-	VBLENDVPS    Y11, Y7, Y1, Y1
-	VBLENDVPS    Y11, Y8, Y3, Y3
-	VMOVUPS      Y5, 96(BX)
-	VMOVMSKPS    Y11, DI
-	ORL          DI, DX
-	VMOVUPS      224(BX), Y5
-	VMULPS       192(BX), Y5, Y7
-	VSUBPS       Y7, Y4, Y7
-	VMULPS       160(BX), Y5, Y8
-	VMULPS       Y5, Y8, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       128(BX), Y8, Y9
-	VDIVPS       Y7, Y9, Y9
-	VBROADCASTSS constants<>+20(SB), Y10
-	VADDPS       Y10, Y9, Y9
-	VBROADCASTSS constants<>+32(SB), Y10
-	VPAND        Y10, Y9, Y9
-	VBROADCASTSS constants<>+44(SB), Y10
-	VPMAXSD      Y10, Y9, Y9
-	VBROADCASTSS constants<>+48(SB), Y10
-	VPMINSD      Y10, Y9, Y9
-	VBROADCASTSS constants<>+52(SB), Y10
-	VPOR         Y10, Y9, Y9
-	VBROADCASTSS constants<>+20(SB), Y10
-	VSUBPS       Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VCMPPS       $0x11, Y7, Y10, Y10
-	VCMPPS       $0x04, Y5, Y9, Y11
-	VANDPS       Y10, Y11, Y11
-	VMULPS       192(BX), Y9, Y10
-	VADDPS       Y10, Y7, Y7
-	VMULPS       160(BX), Y9, Y10
-	VMULPS       Y9, Y10, Y10
-	VADDPS       Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VCMPPS       $0x11, Y8, Y10, Y10
-	VANDPS       Y11, Y10, Y10
-	VMULPS       Y7, Y7, Y12
-	VMULPS       Y6, Y12, Y12
-	VMULPS       Y4, Y4, Y11
-	VMULPS       Y8, Y11, Y11
-	VCMPPS       $0x11, Y12, Y11, Y11
-	VANDPS       Y10, Y11, Y11
-	VBLENDVPS    Y11, Y9, Y5, Y5
-	VBLENDVPS    Y11, Y7, Y4, Y4
-	VBLENDVPS    Y11, Y8, Y6, Y6
-	VMOVUPS      Y5, 224(BX)
-	VMOVMSKPS    Y11, DI
-	ORL          DI, DX
-	ADDQ         $+256, BX
-	DECQ         SI
-	JNZ          loop57
-	TESTL        DX, DX
-	JZ           done55
-	DECQ         CX
-	JNZ          loop56
+	VCMPPS       $0x11, Y10, Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VBLENDVPS    Y8, Y4, Y1, Y1
+	VBLENDVPS    Y8, Y5, Y3, Y3
+	VMOVUPS      (SI), Y4
+	VBLENDVPS    Y8, Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMOVUPS      32(SI), Y2
+	VBLENDVPS    Y8, Y9, Y2, Y2
+	VMOVUPS      Y2, 32(SI)
+	VMOVUPS      64(SI), Y2
+	VBLENDVPS    Y8, Y6, Y2, Y2
+	VMOVUPS      Y2, 64(SI)
+	VMOVMSKPS    Y8, R8
+	ORL          R8, DX
 
-done55:
+next47:
+	ADDQ  $+32, BX
+	ADDQ  $+96, SI
+	DECQ  DI
+	JNZ   loop46
+	TESTL DX, DX
+	JZ    done44
+	DECQ  CX
+	JNZ   loop45
+
+done44:
 	VDIVPS       Y3, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y3, Y5, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y1, Y5, Y1
-	VBROADCASTSS constants<>+28(SB), Y3
-	VCMPPS       $0x11, Y3, Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y0, Y3, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VDIVPS       Y6, Y4, Y0
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x11, Y6, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y0, Y3, Y0
-	VBROADCASTSS constants<>+28(SB), Y1
-	VCMPPS       $0x11, Y1, Y2, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VCMPPS       $0x11, Y3, Y2, Y2
+	VBROADCASTSS constants<>+28(SB), Y3
+	VCMPPS       $0x12, Y0, Y3, Y0
+	VANDPS       Y2, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VZEROUPPER
 	RET
 
@@ -2476,7 +2081,7 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-32
 	LEAQ   (DX)(BX*4), DI
 	VXORPS Y0, Y0, Y0
 
-loop58:
+loop48:
 	VMOVUPS    (DX), Y1
 	VMOVUPS    (DX)(BX*1), Y2
 	VMOVUPS    (DX)(BX*2), Y3
@@ -2528,7 +2133,7 @@ loop58:
 	ADDQ       $+32, DX
 	ADDQ       $+32, DI
 	DECQ       CX
-	JNZ        loop58
+	JNZ        loop48
 	VMOVUPS    Y0, (AX)
 	VZEROUPPER
 	RET
@@ -2541,11 +2146,11 @@ TEXT ·totalAVX2(SB), NOSPLIT, $0-24
 	MOVQ   count+16(FP), DX
 	VXORPS Y0, Y0, Y0
 
-loop59:
+loop49:
 	VADDPS  (CX), Y0, Y0
 	ADDQ    $+32, CX
 	DECQ    DX
-	JNZ     loop59
+	JNZ     loop49
 	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
@@ -2559,7 +2164,7 @@ TEXT ·weighAVX2(SB), NOSPLIT, $0-36
 	MOVQ         groups+24(FP), BX
 	VBROADCASTSS variance+32(FP), Y0
 
-loop60:
+loop50:
 	VMOVUPS (CX), Y1
 	VMULPS  Y1, Y1, Y1
 	VADDPS  Y1, Y0, Y1
@@ -2576,7 +2181,7 @@ loop60:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	DECQ    BX
-	JNZ     loop60
+	JNZ     loop50
 	VZEROUPPER
 	RET
 
@@ -2586,8 +2191,8 @@ TEXT ·packSixBitsAVX2(SB), NOSPLIT, $0-24
 	MOVQ         low+0(FP), AX
 	MOVQ         high+8(FP), CX
 	MOVQ         q+16(FP), DX
-	VBROADCASTSS constants<>+88(SB), Y0
-	VBROADCASTSS constants<>+92(SB), Y1
+	VBROADCASTSS constants<>+84(SB), Y0
+	VBROADCASTSS constants<>+88(SB), Y1
 	VMOVDQU      (DX), Y2
 	VMOVDQU      32(DX), Y3
 	VMOVDQU      64(DX), Y4
@@ -2673,7 +2278,7 @@ TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
 	VPERMILPS    $0xb1, Y4, Y5
 	VMAXPS       Y5, Y4, Y4
 	VUCOMISS     constants<>+28(SB), X4
-	JCS          none61
+	JCS          none51
 	VCMPPS       $0x00, Y4, Y2, Y2
 	VMOVMSKPS    Y2, SI
 	VCMPPS       $0x00, Y4, Y0, Y0
@@ -2681,7 +2286,7 @@ TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
 	SHLL         $0x08, DI
 	ORL          DI, SI
 	TZCNTL       SI, SI
-	VMOVSS       constants<>+96(SB), X0
+	VMOVSS       constants<>+92(SB), X0
 	VDIVSS       (BX)(SI*4), X0, X0
 	VMOVSS       constants<>+12(SB), X2
 	VDIVSS       X0, X2, X2
@@ -2695,9 +2300,9 @@ TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
 	VADDPS       Y4, Y1, Y1
 	VBROADCASTSS constants<>+32(SB), Y4
 	VPAND        Y4, Y1, Y1
-	VBROADCASTSS constants<>+100(SB), Y4
+	VBROADCASTSS constants<>+96(SB), Y4
 	VPSUBD       Y4, Y1, Y1
-	VBROADCASTSS constants<>+104(SB), Y4
+	VBROADCASTSS constants<>+100(SB), Y4
 	VPMINSD      Y4, Y1, Y1
 	VPSLLD       $0x18, Y1, Y1
 	VPSRAD       $0x18, Y1, Y1
@@ -2709,9 +2314,9 @@ TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
 	VADDPS       Y0, Y3, Y3
 	VBROADCASTSS constants<>+32(SB), Y0
 	VPAND        Y0, Y3, Y3
-	VBROADCASTSS constants<>+100(SB), Y0
+	VBROADCASTSS constants<>+96(SB), Y0
 	VPSUBD       Y0, Y3, Y3
-	VBROADCASTSS constants<>+104(SB), Y0
+	VBROADCASTSS constants<>+100(SB), Y0
 	VPMINSD      Y0, Y3, Y3
 	VPSLLD       $0x18, Y3, Y3
 	VPSRAD       $0x18, Y3, Y3
@@ -2728,7 +2333,7 @@ TEXT ·levelsQ6_KAVX2(SB), NOSPLIT, $0-33
 	VZEROUPPER
 	RET
 
-none61:
+none51:
 	XORB AL, AL
 	MOVB AL, some+32(FP)
 	VZEROUPPER
@@ -2740,8 +2345,8 @@ TEXT ·packThreeBitsAVX2(SB), NOSPLIT, $0-24
 	MOVQ         mask+0(FP), AX
 	MOVQ         pairs+8(FP), CX
 	MOVQ         q+16(FP), DX
-	VBROADCASTSS constants<>+108(SB), Y0
-	VBROADCASTSS constants<>+92(SB), Y1
+	VBROADCASTSS constants<>+104(SB), Y0
+	VBROADCASTSS constants<>+88(SB), Y1
 	VMOVDQU      (DX), Y2
 	VPAND        Y0, Y2, Y2
 	VPSRLW       $0x02, Y2, Y2
@@ -2816,22 +2421,21 @@ DATA constants<>+24(SB)/4, $0x00000001
 DATA constants<>+28(SB)/4, $0x26901d7d
 DATA constants<>+32(SB)/4, $0x007fffff
 DATA constants<>+36(SB)/4, $0x40800000
-DATA constants<>+40(SB)/4, $0x40400000
-DATA constants<>+44(SB)/4, $0x003ffffc
-DATA constants<>+48(SB)/4, $0x00400003
-DATA constants<>+52(SB)/4, $0x4b000000
-DATA constants<>+56(SB)/4, $0x00000000
-DATA constants<>+60(SB)/4, $0x00000004
-DATA constants<>+64(SB)/4, $0x00000001
-DATA constants<>+68(SB)/4, $0x00000005
-DATA constants<>+72(SB)/4, $0x00000002
-DATA constants<>+76(SB)/4, $0x00000006
-DATA constants<>+80(SB)/4, $0x00000003
-DATA constants<>+84(SB)/4, $0x00000007
-DATA constants<>+88(SB)/4, $0x0f0f0f0f
-DATA constants<>+92(SB)/4, $0x03030303
-DATA constants<>+96(SB)/4, $0xc3000000
-DATA constants<>+100(SB)/4, $0x00400000
-DATA constants<>+104(SB)/4, $0x0000007f
-DATA constants<>+108(SB)/4, $0x04040404
-GLOBL constants<>(SB), RODATA|NOPTR, $112
+DATA constants<>+40(SB)/4, $0x003ffffc
+DATA constants<>+44(SB)/4, $0x00400003
+DATA constants<>+48(SB)/4, $0x4b000000
+DATA constants<>+52(SB)/4, $0x00000000
+DATA constants<>+56(SB)/4, $0x00000004
+DATA constants<>+60(SB)/4, $0x00000001
+DATA constants<>+64(SB)/4, $0x00000005
+DATA constants<>+68(SB)/4, $0x00000002
+DATA constants<>+72(SB)/4, $0x00000006
+DATA constants<>+76(SB)/4, $0x00000003
+DATA constants<>+80(SB)/4, $0x00000007
+DATA constants<>+84(SB)/4, $0x0f0f0f0f
+DATA constants<>+88(SB)/4, $0x03030303
+DATA constants<>+92(SB)/4, $0xc3000000
+DATA constants<>+96(SB)/4, $0x00400000
+DATA constants<>+100(SB)/4, $0x0000007f
+DATA constants<>+104(SB)/4, $0x04040404
+GLOBL constants<>(SB), RODATA|NOPTR, $108

@@ -29,7 +29,7 @@ func quantizeQuotientsAVX512(q *byte, x *float32, by *float32, groups int, n int
 //go:noescape
 func quantizeProductsAVX512(q *byte, x *float32, by *float32, groups int, n int)
 
-// descendAVX512 searches the scales of 16 numbers in each lane of several groups.
+// descendAVX512 searches the scales of 16 numbers in each lane.
 //
 //go:noescape
 func descendAVX512(s *float32)
@@ -74,7 +74,7 @@ func quantizeQuotientsAVX2(q *byte, x *float32, by *float32, groups int, n int)
 //go:noescape
 func quantizeProductsAVX2(q *byte, x *float32, by *float32, groups int, n int)
 
-// descendAVX2 searches the scales of 16 numbers in each lane of several groups.
+// descendAVX2 searches the scales of 16 numbers in each lane.
 //
 //go:noescape
 func descendAVX2(s *float32)

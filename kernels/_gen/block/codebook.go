@@ -301,10 +301,14 @@ func (m *machine) codebookSearch(name, doc string, weighted bool) {
 		loop(n, func() {
 			nearX, farX := m.load(row(p, codebookX)), m.load(row(p, codebookX+1))
 			near2, far2 := m.load(row(p, codebook2)), m.load(row(p, codebook2+1))
+			size, limit := m.load(row(p, codebookSize)), Op(row(p, codebookLimit))
+			if m.wide() {
+				limit = m.load(row(p, codebookLimit))
+			}
 			for c := range together {
-				size, term := m.register(), m.register()
-				VMULPS(row(p, codebookSize), inverse[c], size)
-				isFar := m.compare(size, greaterEqual, row(p, codebookLimit))
+				scaled, term := m.register(), m.register()
+				VMULPS(size, inverse[c], scaled)
+				isFar := m.compare(scaled, greaterEqual, limit)
 				m.choose(isFar, farX, nearX, term)
 				VADDPS(term, lx[c], lx[c])
 				m.choose(isFar, far2, near2, term)

@@ -155,7 +155,6 @@ const (
 	lessEqual    = 0x12
 	notEqual     = 0x04 // or NaN
 	greaterEqual = 0x1d
-	greater      = 0x1e
 )
 
 // compare returns the lanes where a relates to b so: a register K, or a vector of ones.
@@ -181,6 +180,29 @@ func (m *machine) compareToo(mask Register, a VecVirtual, relation uint64, b Vec
 	VCMPPS(Imm(relation), b, a, v)
 	VANDPS(mask, v, v)
 	return v
+}
+
+// differs returns those lanes of mask where the integers a and b are not the same.
+func (m *machine) differs(mask Register, a VecVirtual, b Op) Register {
+	if m.wide() {
+		k := K()
+		VPCMPD(Imm(4), b, a, mask, k)
+		return k
+	}
+	v := YMM()
+	VPCMPEQD(b, a, v)
+	VPANDN(mask, v, v)
+	return v
+}
+
+// skipIfNone goes to a label if no lane is in mask.
+func (m *machine) skipIfNone(mask Register, label string) {
+	if m.wide() {
+		KORTESTW(mask, mask)
+	} else {
+		VPTEST(mask, mask)
+	}
+	JZ(LabelRef(label))
 }
 
 // choose stores yes in the lanes of mask, no in the others. avo takes dst for

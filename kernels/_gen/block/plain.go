@@ -200,13 +200,7 @@ func (m *machine) nibbles(name string, n int) {
 		if m.wide() {
 			VPMOVDB(b.x[0], at(dst, quants))
 		} else {
-			// Numbers up to 255 in lanes of 32 bits.
-			v, low := b.x[0], XMM()
-			VPACKUSDW(b.x[1], v, v)
-			VPERMQ(Imm(0b11_01_10_00), v, v)
-			VEXTRACTI128(Imm(1), v, low)
-			VPACKUSWB(low, v.AsX(), low)
-			VMOVDQU(low, at(dst, quants))
+			m.storeBytes(b.x[0], b.x[1], at(dst, quants))
 		}
 		ADDQ(I32(128), x)
 		ADDQ(I32(size), dst)

@@ -76,6 +76,7 @@ const (
 type searcher struct {
 	*machine
 	weights      int
+	groups       [2]Register
 	steps, bytes Register // of count vectors
 	top          VecVirtual
 }
@@ -95,46 +96,48 @@ type searcher struct {
 // Rounding by adding a large number, as the plain encoder does, gives other
 // results outside of ±2^22 only. Lanes that could get there, or where low passes
 // high, are marked as odd, for the plain encoder.
+//
+// There are so many steps within top + 1/2, for which nothing is above top, and so
+// many beyond, at least one of each.
 func (m *machine) scaleMinSearch(name, doc string, weights int) {
-	m.function(name, "func(s, steps *float32, candidates, count int)", doc)
+	m.function(name, "func(s, steps *float32, within, beyond, count int)", doc)
 	s := &searcher{machine: m, weights: weights}
-	groups := [2]Register{pointer("s"), GP64()}
-	LEAQ(at(groups[0], scaleMinGroup), groups[1])
-	s.steps = pointer("steps")
-	candidates, count := Load(Param("candidates"), GP64()), Load(Param("count"), GP64())
-	s.bytes = GP64()
-	MOVQ(count, s.bytes)
+	s.groups = [2]Register{pointer("s"), GP64()}
+	LEAQ(at(s.groups[0], scaleMinGroup), s.groups[1])
+	s.steps, s.bytes = pointer("steps"), Load(Param("count"), GP64())
 	SHLQ(Imm(uint64(bits.TrailingZeros(uint(m.width())))), s.bytes)
 	s.top = m.broadcast(at(s.steps, stepTop))
-	for _, g := range groups {
-		s.begin(g)
-	}
+	s.begin()
 	step := GP64()
 	LEAQ(at(s.steps, stepFirst), step)
-	loop(candidates, func() {
-		for _, g := range groups {
-			s.try(g, step)
-		}
-		for _, g := range groups {
-			s.judge(g)
-		}
-		ADDQ(Imm(4), step)
-	})
-	for _, g := range groups {
+	for _, candidates := range []string{"within", "beyond"} {
+		loop(Load(Param(candidates), GP64()), func() {
+			for _, g := range s.groups {
+				s.try(g, step, candidates == "beyond")
+			}
+			for _, g := range s.groups {
+				s.judge(g)
+			}
+			ADDQ(Imm(4), step)
+		})
+	}
+	for _, g := range s.groups {
 		s.finish(g)
 	}
 	end()
 }
 
-// each runs body for count vectors, unroll at a time; at gives the place of the
-// i-th of them in an array.
-func (s *searcher) each(g Register, unroll int, body func(at func(array int) Mem)) {
+// each runs body for the arrays of one group or both, unroll vectors at a time; at
+// gives the place of a vector in an array of a group.
+func (s *searcher) each(groups []Register, unroll int, body func(group int, at func(array int) Mem)) {
 	i := GP64()
 	XORQ(i, i)
 	begin := label("each")
 	Label(begin)
 	for u := range unroll {
-		body(func(array int) Mem { return Mem{Base: g, Index: i, Scale: 1, Disp: array + u*s.width()} })
+		for k, g := range groups {
+			body(k, func(array int) Mem { return Mem{Base: g, Index: i, Scale: 1, Disp: array + u*s.width()} })
+		}
 	}
 	ADDQ(I32(unroll*s.width()), i)
 	CMPQ(i, s.bytes)
@@ -160,80 +163,96 @@ func (s *searcher) div(a VecVirtual, b Op) VecVirtual {
 }
 
 // begin computes the weights, what the search needs to know of the values, and
-// the quants and the error of the first inverse scale.
-func (s *searcher) begin(g Register) {
+// the error of the first inverse scale.
+func (s *searcher) begin() {
 	absolute := s.bits(magnitude)
-	var mean, variance VecVirtual
-	switch s.weights {
-	case meanWeights:
-		mean = s.zero()
-		s.each(g, 4, func(at func(int) Mem) {
+	both := s.groups[:]
+	var spread [2]VecVirtual // root mean square or variance
+	for k, g := range both {
+		switch s.weights {
+		case meanWeights:
+			spread[k] = s.zero()
+		case importanceWeights:
+			spread[k] = s.load(at(g, rowVariance))
+		}
+	}
+	if s.weights == meanWeights {
+		s.each(both, 2, func(k int, at func(int) Mem) {
 			v := s.load(at(valueX))
 			VMULPS(v, v, v)
-			VADDPS(v, mean, mean)
+			VADDPS(v, spread[k], spread[k])
 		})
-		VMULPS(s.k(1./32), mean, mean)
-		VSQRTPS(mean, mean)
-	case importanceWeights:
-		variance = s.load(at(g, rowVariance))
+		for _, v := range spread {
+			VMULPS(s.k(1./32), v, v)
+			VSQRTPS(v, v)
+		}
 	}
 
-	sumW, sumX := s.k(float32(math.Copysign(0, -1))), s.k(float32(math.Copysign(0, -1)))
-	least, high := s.load(at(g, valueX)), s.load(at(g, valueX))
-	s.each(g, 2, func(at func(int) Mem) {
+	var sumW, sumX, least, high [2]VecVirtual
+	for k, g := range both {
+		sumW[k], sumX[k] = s.k(float32(math.Copysign(0, -1))), s.k(float32(math.Copysign(0, -1)))
+		least[k], high[k] = s.load(at(g, valueX)), s.load(at(g, valueX))
+	}
+	s.each(both, 1, func(k int, at func(int) Mem) {
 		v, w := s.load(at(valueX)), s.register()
 		switch s.weights {
 		case meanWeights:
 			s.and(v, absolute, w)
-			VADDPS(w, mean, w)
+			VADDPS(w, spread[k], w)
 		case magnitudeWeights:
 			s.and(v, absolute, w)
 		case importanceWeights:
 			VMULPS(v, v, w)
-			VADDPS(w, variance, w)
+			VADDPS(w, spread[k], w)
 			VSQRTPS(w, w)
 			VMULPS(at(valueW), w, w)
 		}
 		VMOVUPS(w, at(valueW))
-		VADDPS(w, sumW, sumW)
+		VADDPS(w, sumW[k], sumW[k])
 		VMULPS(v, w, w)
-		VADDPS(w, sumX, sumX)
-		VMINPS(least, v, least) // of zeros the first remains
-		VMAXPS(high, v, high)
+		VADDPS(w, sumX[k], sumX[k])
+		VMINPS(least[k], v, least[k]) // of zeros the first remains
+		VMAXPS(high[k], v, high[k])
 	})
-	low, span := s.register(), s.register()
-	VMINPS(least, s.zero(), low)
-	flat := s.compare(high, equal, low)
-	VSUBPS(low, high, span)
-	s.choose(flat, s.k(1), span, span)
-	marks := s.register()
-	s.choose(flat, s.bits(math.MaxUint32), s.zero(), marks)
-	VMOVUPS(marks, at(g, rowFlat))
-	VMOVUPS(sumW, at(g, rowSumW))
-	VMOVUPS(sumX, at(g, rowSumX))
-	VMOVUPS(least, at(g, rowLeast))
-	VMOVUPS(high, at(g, rowHigh))
-	VMOVUPS(span, at(g, rowSpan))
-	VMOVUPS(low, at(g, rowNow))
-	VMOVUPS(low, at(g, rowMin))
-	VMOVUPS(low, at(g, rowLow))
-	VMOVUPS(s.zero(), at(g, rowOdd))
-	s.check(g, low, span)
+	for k, g := range both {
+		VMOVUPS(sumW[k], at(g, rowSumW))
+		VMOVUPS(sumX[k], at(g, rowSumX))
+		VMOVUPS(least[k], at(g, rowLeast))
+		VMOVUPS(high[k], at(g, rowHigh))
+		VMOVUPS(s.zero(), at(g, rowOdd))
+	}
 
-	inverse := s.div(s.top, span)
-	scale := s.div(s.k(1), inverse)
-	VMOVUPS(inverse, at(g, rowInverse))
-	VMOVUPS(scale, at(g, rowScale))
-	e := s.zero()
-	zero := s.zero()
-	s.each(g, 2, func(at func(int) Mem) {
+	var low, inverse, scale, e [2]VecVirtual
+	for k, g := range both {
+		span, flat := s.register(), s.register()
+		low[k] = s.register()
+		VMINPS(least[k], s.zero(), low[k])
+		VSUBPS(low[k], high[k], span)
+		equals := s.compare(high[k], equal, low[k])
+		s.choose(equals, s.k(1), span, span)
+		s.choose(equals, s.bits(math.MaxUint32), s.zero(), flat)
+		VMOVUPS(flat, at(g, rowFlat))
+		VMOVUPS(span, at(g, rowSpan))
+		for _, row := range []int{rowNow, rowMin, rowLow} {
+			VMOVUPS(low[k], at(g, row))
+		}
+		s.check(g, low[k], span)
+		inverse[k] = s.div(s.top, span)
+		scale[k] = s.div(s.k(1), inverse[k])
+		VMOVUPS(inverse[k], at(g, rowInverse))
+		VMOVUPS(scale[k], at(g, rowScale))
+		e[k] = s.zero()
+	}
+	s.each(both, 1, func(k int, at func(int) Mem) {
 		v, q := s.load(at(valueX)), s.register()
-		VSUBPS(low, v, q)
-		VMULPS(q, inverse, q)
-		s.round(q, zero)
-		s.addError(e, q, scale, low, v, at(valueW), absolute)
+		VSUBPS(low[k], v, q) // at least 0
+		VMULPS(q, inverse[k], q)
+		s.round(q)
+		s.addError(e[k], q, scale[k], low[k], v, at(valueW), absolute)
 	})
-	VMOVUPS(e, at(g, rowBest))
+	for k, g := range both {
+		VMOVUPS(e[k], at(g, rowBest))
+	}
 }
 
 // addError adds the error of quants q, which change, to e.
@@ -250,16 +269,13 @@ func (s *searcher) addError(e, q, scale, min VecVirtual, x, w Op, absolute VecVi
 	VADDPS(q, e, e)
 }
 
-// round rounds to integers, to even in a tie, and limits them. Of the bits of
-// floats, read as integers, negative ones are less than 0 and others in order.
-func (s *searcher) round(v, zero VecVirtual) {
+// round rounds to integers, to even in a tie.
+func (s *searcher) round(v VecVirtual) {
 	if s.wide() {
 		VRNDSCALEPS(Imm(8), v, v)
 	} else {
 		VROUNDPS(Imm(8), v, v)
 	}
-	VPMAXSD(zero, v, v)
-	VPMINSD(s.top, v, v)
 }
 
 // check marks lanes as odd whose candidates may leave the range in which rounding
@@ -279,17 +295,23 @@ func (s *searcher) check(g Register, low, span VecVirtual) {
 
 // try quantizes with the candidate of a step and stores its scale, not a number
 // where there is none, and minimum.
-func (s *searcher) try(g, step Register) {
+func (s *searcher) try(g, step Register, beyond bool) {
 	inverse := s.broadcast(at(step, 0))
 	VDIVPS(at(g, rowSpan), inverse, inverse)
 	VMOVUPS(inverse, at(g, rowTryInverse))
 	low, zero := s.load(at(g, rowNow)), s.zero()
 	l, l2, xl := s.zero(), s.zero(), s.zero()
-	s.each(g, 4, func(at func(int) Mem) {
+	s.each([]Register{g}, 4, func(_ int, at func(int) Mem) {
 		x := s.load(at(valueX))
 		q := s.sub(x, low)
 		VMULPS(inverse, q, q)
-		s.round(q, zero)
+		s.round(q)
+		// Of the bits of floats, read as integers, negative ones are less than 0 and
+		// others are in order.
+		VPMAXSD(zero, q, q)
+		if beyond {
+			VPMINSD(s.top, q, q)
+		}
 		VMOVUPS(q, at(valueQ))
 		wl := s.mul(q, at(valueW))
 		VADDPS(wl, l, l)
@@ -323,7 +345,7 @@ func (s *searcher) judge(g Register) {
 		absolute = s.bits(magnitude)
 	}
 	e := s.zero()
-	s.each(g, 4, func(at func(int) Mem) {
+	s.each([]Register{g}, 4, func(_ int, at func(int) Mem) {
 		s.addError(e, s.load(at(valueQ)), scale, min, at(valueX), at(valueW), absolute)
 	})
 	best := s.load(at(g, rowBest))
