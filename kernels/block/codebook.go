@@ -131,6 +131,7 @@ func (b *codebook) findNeighbours() *neighbours {
 		}
 		n.lists[start] = uint16(len(n.lists) - start - 1)
 	}
+	n.lists = append(n.lists, make([]uint16, 16)...) // vectors are read beyond the end of a list
 	return n
 }
 

@@ -3,6 +3,8 @@ package block
 import (
 	"math/bits"
 	"sync"
+
+	"github.com/gguftool/gguftool/gguf"
 )
 
 // The search of gridsearch.go with less work and the same result.
@@ -24,9 +26,6 @@ const gridLanes = 32
 
 // gridKernels are what a path computes with vectors.
 type gridKernels struct {
-	// begin stores the magnitudes of n = 8, 16 or 32 values and the roots of
-	// weights, and returns the signs, a bit for each value, and the largest magnitude.
-
 	// round stores the codes of groups of elements for candidates.
 	round func(f *gridFormat, g *gridWork)
 
@@ -46,9 +45,9 @@ type gridWork struct {
 	gridSub
 	wx             [32]float32 // w·x
 	inverse, scale [gridLanes]float32
-	qx, q2         [gridLanes]float32
-	codes          [8][gridLanes]uint32 // (group, candidate)
-	lines          [2][maxNear]float32  // of near points: s·lines[0][i] - lines[1][i]
+	sums           [2][gridLanes]float32 // Σ w·x·q and Σ w·q²
+	codes          [8][gridLanes]uint32  // (group, candidate)
+	lines          [2][maxNear]float32   // of near points: s·lines[0][i] - lines[1][i]
 	block          gridBlock
 }
 
@@ -79,6 +78,15 @@ func (f *gridFormat) fast(k *gridKernels, pack func(dst []byte, b *gridBlock)) f
 	}
 }
 
+// addGridEncoders adds the encoders of all formats with these kernels.
+func addGridEncoders(to map[gguf.Type]func(*batch) int, k *gridKernels) {
+	to[gguf.TypeIQ2XXS] = formatIQ2_XXS.fast(k, packIQ2_XXS)
+	to[gguf.TypeIQ2XS] = formatIQ2_XS.fast(k, packIQ2_XS)
+	to[gguf.TypeIQ2S] = formatIQ2_S.fast(k, packIQ2_S)
+	to[gguf.TypeIQ3XXS] = formatIQ3_XXS.fast(k, packIQ3_XXS)
+	to[gguf.TypeIQ3S] = formatIQ3_S.fast(k, packIQ3_S)
+}
+
 // encodeFast is encode for g.block.
 func (f *gridFormat) encodeFast(k *gridKernels, g *gridWork, x, importance []float32) {
 	b := &g.block
@@ -105,8 +113,8 @@ func (f *gridFormat) encodeFast(k *gridKernels, g *gridWork, x, importance []flo
 func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 	s := &g.gridSub
 	n, size := f.group, f.book.coordinates
-	var weights [8]float32
-	if !f.bounded(s, &weights) {
+	var energy [8]float32
+	if !f.bounded(s, &energy) {
 		return f.search(s)
 	}
 	top, reach := f.top(), s.max
@@ -123,18 +131,16 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		g.wx[i] = s.weight[i] * v
 	}
 	count := f.candidates()
-	for i := range gridLanes {
-		g.inverse[i] = (top + float32(float32(min(i, count-1)-f.steps)*f.step)) / reach
+	for i := range count { // other lanes hold what they did
+		g.inverse[i] = (top + float32(float32(i-f.steps)*f.step)) / reach
 		g.scale[i] = 1 / g.inverse[i]
 	}
 	near := f.book.neighbours()
 	k.round(f, g)
-	spread := s.spread(n)
-	margin := gridMargin(g.scale[count-1], g.scale[0], top, spread)
 	var off [8]uint32
 	for j := range n / size {
 		var unclear uint32
-		off[j], unclear = k.near(f, g, j, count, margin*weights[j])
+		off[j], unclear = k.near(f, g, j, count, gridMargin(energy[j], g.scale[count-1]))
 		for ; unclear != 0; unclear &= unclear - 1 {
 			i := bits.TrailingZeros32(unclear)
 			code, ok := nearestPoint(f.book, near.near(near.point(uint16(g.codes[j][i]))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], g.scale[i])
@@ -148,7 +154,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 	var best float32
 	won := -1
 	for i := range count {
-		qx, q2 := g.qx[i], g.q2[i]
+		qx, q2 := g.sums[0][i], g.sums[1][i]
 		if q2 > 0 && float32(qx*qx) > float32(best*q2) {
 			scale = qx / q2
 			best = float32(scale * qx)
@@ -169,7 +175,6 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		inverse := 1 / scale
 		certain := scale > s.max*0x1p-12 && scale < s.max*0x1p12
 		if certain {
-			margin = gridMargin(scale, scale, top, spread)
 			g.scale[0] = scale
 		}
 		for j := range n / size {
@@ -182,7 +187,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 				unclear := uint32(1)
 				if certain {
 					g.codes[j][0] = uint32(code)
-					_, unclear = k.near(f, g, j, 1, margin*weights[j])
+					_, unclear = k.near(f, g, j, 1, gridMargin(energy[j], scale))
 				}
 				if unclear == 0 {
 					code = uint16(g.codes[j][0])
@@ -206,53 +211,34 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 }
 
 // bounded reports whether the numbers of s are such that lines neither overflow
-// nor lose more bits than a margin has, and stores the sums of the roots of
-// weights, which are the weights among near points.
-func (f *gridFormat) bounded(s *gridSub, weights *[8]float32) bool {
-	if !(s.max > 0x1p-40 && s.max < 0x1p40 && s.max >= f.tiny) {
-		return false
-	}
-	least := float32(0)
-	for _, v := range s.x[:f.group] {
-		least = min(least, v)
-	}
-	if least < -64*s.max {
+// nor lose more bits than a margin has, and stores Σ w·x² of each group, with the
+// weights among near points.
+func (f *gridFormat) bounded(s *gridSub, energy *[8]float32) bool {
+	if !(s.max > 0x1p-30 && s.max < 0x1p20 && s.max >= f.tiny && s.spread <= 64*s.max) {
 		return false
 	}
 	size := f.book.coordinates
+	most := uint32(0)
 	for j := range f.group / size {
 		var sum float32
-		for _, w := range s.root[j*size : (j+1)*size] {
-			sum += w
+		x, root := s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size]
+		for i, w := range bitsOf(root) {
+			most = max(most, w) // also of what is below zero or no number
+			sum += x[i] * x[i] * root[i&7]
 		}
-		if sum != 0 && !(sum > 0x1p-20 && sum < 0x1p20) && !(sum*s.max*s.max > 0x1p-90 && sum*s.max*s.max < 0x1p90) {
-			return false
-		}
-		if !(sum < 0x1p60) || sum != 0 && sum < 0x1p-60 {
-			return false
-		}
-		weights[j] = sum
+		energy[j] = sum
 	}
-	return true
+	return most < 0x5d800000 // 2^60
 }
 
-// spread bounds the magnitudes.
-func (s *gridSub) spread(n int) float32 {
-	most := s.max
-	for _, v := range s.x[:n] {
-		most = max(most, -v)
-	}
-	return most
-}
-
-// gridMargin returns what, times Σ w, bounds how far lines and the reference's
-// errors, divided by the scale, can be apart: with u = 2^-24 and at most eight
-// terms, each w·(s·q + |x|)² at most, the errors of two points are wrong by 28·u
-// and the lines by 24·u of their sum.
-func gridMargin(low, high, top, spread float32) float32 {
-	reach := high*top + spread
-	return 0x1p-17 * reach * reach / low
-}
+// gridMargin returns by how much the lowest line must win. With u = 2^-24, terms
+// w·(s·q + |x|)² that sum to S, and at most eight of them, the reference's error of
+// a point is wrong by 14·u·S and s times its line by 12·u·S. With the error T and
+// C = Σ w·x², S ≤ 4·T + 6·C, by the inequality of triangles. So a point of error
+// T + D is certainly worse than one of T ≤ C if D > 728·u·C; if T is above C, which
+// is where its line is above zero, D > 1024·(T - C) is enough besides. The
+// constant is for products that are too small to be normal numbers.
+func gridMargin(energy, scale float32) float32 { return (0x1p-14*energy + 0x1p-100) / scale }
 
 // roundGrid is round in plain Go.
 func roundGrid(f *gridFormat, g *gridWork) {
@@ -271,7 +257,7 @@ func fitGrid(f *gridFormat, g *gridWork) {
 		for j := range f.group / f.book.coordinates {
 			codes[j] = uint16(g.codes[j][i])
 		}
-		g.qx[i], g.q2[i] = f.fit(&g.gridSub, &codes)
+		g.sums[0][i], g.sums[1][i] = f.fit(&g.gridSub, &codes)
 	}
 }
 
@@ -348,7 +334,7 @@ func (g *gridWork) lowest(n int, s, margin float32) int {
 			second = v
 		}
 	}
-	if second-least > margin {
+	if second-least > max(margin, 1024*least) {
 		return at
 	}
 	return -1

@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"github.com/gguftool/gguftool/gguf"
@@ -20,59 +21,71 @@ var gridFormats = []struct {
 	{gguf.TypeIQ3S, &formatIQ3_S, packIQ3_S},
 }
 
-// TestGridFast compares the search with less work with the plain one, with the
-// kernels of each path.
+// TestGridFast compares the search with less work with the plain one. TestLanes
+// does so with the kernels of each path.
 func TestGridFast(t *testing.T) {
-	for name, kernels := range gridPaths() {
-		for _, g := range gridFormats {
-			c, _ := Lookup(g.typ)
-			fast := g.format.fast(kernels, g.pack)
-			t.Run(name+"/"+g.typ.String(), func(t *testing.T) {
-				for _, family := range families {
-					for _, kind := range importances {
-						n := 1024
-						w := makeImportance(t, kind, n)
-						if w == nil && c.NeedsImportance() {
-							continue
-						}
-						for row := range goldenRows {
-							x := makeRow(t, family, row, n)
-							want, got := make([]byte, n/c.elements*c.bytes), make([]byte, n/c.elements*c.bytes)
-							for i := range n / c.elements {
-								var part []float32
-								if w != nil {
-									part = w[i*c.elements:][:c.elements]
-								}
-								c.encode(want[i*c.bytes:][:c.bytes], x[i*c.elements:][:c.elements], part, 0)
-							}
-							if done := fast(&batch{got, x, n, w, nil}); done != n/c.elements {
-								t.Fatalf("%d blocks done", done)
-							}
-							if !bytes.Equal(got, want) {
-								t.Errorf("%s %s %d differs", family, kind, row)
-							}
-						}
+	const n = 1024
+	for _, g := range gridFormats {
+		c, _ := Lookup(g.typ)
+		fast := g.format.fast(&plainGridKernels, g.pack)
+		want, got := make([]byte, n/c.elements*c.bytes), make([]byte, n/c.elements*c.bytes)
+		for _, family := range families {
+			for _, kind := range importances {
+				w := makeImportance(t, kind, n)
+				if w == nil && c.NeedsImportance() {
+					continue
+				}
+				for row := range goldenRows {
+					x := makeRow(t, family, row, n)
+					b := &batch{want, x, n, w, nil}
+					c.encodeFrom(b, 0)
+					b.dst = got
+					if done := fast(b); done != n/c.elements {
+						t.Fatalf("%s: %d blocks encoded", g.typ, done)
+					}
+					if !bytes.Equal(got, want) {
+						t.Errorf("%s: %s, importance %s, row %d differs", g.typ, family, kind, row)
 					}
 				}
-			})
+			}
 		}
 	}
 }
 
-func BenchmarkGridFast(b *testing.B) {
-	x, w := benchmarkInput()
-	for name, kernels := range gridPaths() {
-		for _, g := range gridFormats {
-			c, _ := Lookup(g.typ)
-			fast := g.format.fast(kernels, g.pack)
-			dst := make([]byte, benchmarkRow/c.elements*c.bytes)
-			b.Run(name+"/"+g.typ.String(), func(b *testing.B) {
-				for b.Loop() {
-					fast(&batch{dst, x, benchmarkRow, w, nil})
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchmarkRow, "ns/weight")
-			})
+// TestGridPath holds that ordinary rows are searched with less work: the plain
+// search, which overflowing numbers need, is never taken.
+func TestGridPath(t *testing.T) {
+	for _, g := range gridFormats {
+		f := g.format
+		s := gridSub{signs: make([]uint8, 4)}
+		x, w := makeRow(t, "normal", 0, 256)[:f.group], makeImportance(t, "random", 256)
+		weigh(s.weight[:f.group], x, w[:f.group], 1)
+		f.begin(&s, x)
+		var energy [8]float32
+		if !f.bounded(&s, &energy) {
+			t.Errorf("%s: normal numbers have no bounds", g.typ)
+		}
+		for _, bad := range []float32{-1, 0x1p80, float32(math.NaN())} {
+			s.root[3] = bad
+			if f.bounded(&s, &energy) {
+				t.Errorf("%s: a root of weight %v has bounds", g.typ, bad)
+			}
 		}
 	}
 }
-func gridPaths() map[string]*gridKernels { return map[string]*gridKernels{"scalar": &plainGridKernels} }
+
+// BenchmarkGridFast is with the plain kernels.
+func BenchmarkGridFast(b *testing.B) {
+	x, w := benchmarkInput()
+	for _, g := range gridFormats {
+		c, _ := Lookup(g.typ)
+		fast := g.format.fast(&plainGridKernels, g.pack)
+		dst := make([]byte, benchmarkRow/c.elements*c.bytes)
+		b.Run(g.typ.String(), func(b *testing.B) {
+			for b.Loop() {
+				fast(&batch{dst, x, benchmarkRow, w, nil})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchmarkRow, "ns/weight")
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package block
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // The search of the formats with codebooks. A sub-block's magnitudes are nearly
 // scale·(2·l + 1) with levels l, and each group of four or eight of them must be
@@ -60,8 +63,9 @@ type gridSub struct {
 	root   [32]float32 // √weight, the weights among near points
 	points []uint16    // to find
 	signs  []uint8
-	max    float32
-	zeros  bool // scale and points are 0, and so are the signs that are stored
+	max    float32 // of x
+	spread float32 // the largest |x|
+	zeros  bool    // scale and points are 0, and so are the signs that are stored
 }
 
 func (f *gridFormat) top() float32 { return float32(2*len(f.book.levels) - 1) }
@@ -89,21 +93,36 @@ func (f *gridFormat) encode(b *gridBlock, x, importance []float32) {
 
 // begin splits the values into magnitudes and signs.
 func (f *gridFormat) begin(s *gridSub, sub []float32) {
-	for i, w := range s.weight[:f.group] {
+	for i, w := range s.weight[:len(sub)] {
 		s.root[i] = sqrt(w)
 	}
-	s.max = float32(math.Inf(-1))
+	// Positive numbers are in the order of their bits.
+	var most uint32
 	for at := 0; at < len(sub); at += 8 {
-		var signs, odd uint8
-		for i, v := range sub[at : at+8] {
-			if v < 0 {
-				signs |= 1 << i
-				odd ^= 1
-				v = -v
+		var signs uint8
+		to := bitsOf(s.x[at : at+8])
+		for i, b := range bitsOf(sub[at : at+8]) {
+			const sign = 1 << 31
+			negative := uint8(0)
+			if b > sign { // not -0
+				negative = 1
 			}
-			s.x[at+i] = v
+			signs |= negative << i
+			b &^= sign
+			most = max(most, b)
+			to[i] = b
 		}
-		if f.evenSigns && odd != 0 {
+		s.signs[at/8] = signs
+	}
+	s.max = math.Float32frombits(most)
+	s.spread = s.max
+	if !f.evenSigns {
+		return
+	}
+	flipped := false
+	for at := 0; at < len(sub); at += 8 {
+		signs := &s.signs[at/8]
+		if bits.OnesCount8(*signs)&1 != 0 {
 			least := 0
 			var error float32
 			for i, v := range sub[at : at+8] {
@@ -112,16 +131,17 @@ func (f *gridFormat) begin(s *gridSub, sub []float32) {
 					least, error = i, e
 				}
 			}
+			flipped = flipped || s.x[at+least] == s.max
 			s.x[at+least] = -s.x[at+least]
-			signs ^= 1 << least
+			*signs ^= 1 << least
 		}
-		if f.evenSigns {
-			signs &= 127
-		}
-		s.signs[at/8] = signs
+		*signs &= 127
 	}
-	for _, v := range s.x[:f.group] {
-		s.max = max(s.max, v)
+	if flipped {
+		s.max = s.x[0]
+		for _, v := range s.x[1:len(sub)] {
+			s.max = max(s.max, v)
+		}
 	}
 }
 

@@ -33,20 +33,21 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		fp4       *fp4Kernels
 		ternary   *ternaryKernels
 		iq1       *iq1Kernels
+		grid      *gridKernels
 	)
 	switch path {
 	case cpu.AVX512:
 		plain, symmetric, scaleMin = &plainAVX512, &symmetricAVX512, &scaleMinAVX512
 		codebook, fp4, ternary = &codebookAVX512, &fp4AVX512, &ternaryAVX512
-		iq1 = &iq1AVX512
+		iq1, grid = &iq1AVX512, &gridAVX512
 	case cpu.AVX2:
 		plain, symmetric, scaleMin = &plainAVX2, &symmetricAVX2, &scaleMinAVX2
 		codebook, fp4, ternary = &codebookAVX2, &fp4AVX2, &ternaryAVX2
-		iq1 = &iq1AVX2
+		iq1, grid = &iq1AVX2, &gridAVX2
 	default:
 		return nil
 	}
-	return map[gguf.Type]func(*batch) int{
+	encoders := map[gguf.Type]func(*batch) int{
 		gguf.TypeQ4_0: symmetric.encodeNibbles(&symmetric8, 18, plainLanes(plain.q4_0), packQ4_0),
 		gguf.TypeQ5_0: symmetric.encodeNibbles(&symmetric16, 22, plainLanes(plain.q5_0), packQ5_0),
 		gguf.TypeQ8_0: plainLanes(plain.q8_0),
@@ -69,4 +70,6 @@ func laneEncodersOf(path cpu.Path) map[gguf.Type]func(*batch) int {
 		gguf.TypeQ2_0:  ternary.encode(codecs[gguf.TypeQ2_0], ternary.packQ2_0, 0, 2),
 		gguf.TypeQ1_0:  ternary.encodeQ1_0,
 	}
+	addGridEncoders(encoders, grid)
+	return encoders
 }

@@ -14,6 +14,7 @@ import (
 var kernels = map[string]func(m *machine){
 	"codebook":  (*machine).codebook,
 	"fp4":       (*machine).fp4,
+	"grid":      (*machine).grids,
 	"plain":     (*machine).plain,
 	"symmetric": (*machine).symmetric,
 	"iq1":       (*machine).iq1,

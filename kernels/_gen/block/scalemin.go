@@ -385,8 +385,6 @@ func (s *searcher) finish(g Register) {
 	}
 }
 
-const greater = 0x1e // false for NaN
-
 // jumpIfNone jumps where a mask has no lane.
 func (m *machine) jumpIfNone(mask Register, to string) {
 	if m.wide() {
