@@ -97,8 +97,9 @@ func (f *iq1Fit) levelsOf(half int) *[4]float32 {
 
 // sort ranks the values and returns the largest magnitude.
 //
-// Equal values stay in their order, as they do in the merge sort behind qsort of
-// glibc before 2.37: with another order the reference can write other bytes.
+// Equal values stay in their order. The reference calls qsort, which may do as it
+// likes; glibc's is a merge sort, which keeps them, and the goldens are made with
+// that. With another C library the reference can write other bytes.
 func (s *iq1Search) sort(x []float32) (most float32) {
 	switch k := s.kernels; {
 	case k == nil:
@@ -271,10 +272,11 @@ type iq1Best struct {
 // best so far, rounded, holds or fails rightly when scores differ by 2^-21. A pair
 // that is 2^-8 below the best score can therefore not win, nor change what does:
 // for that 1122 pairs in a row would have to be 2^-21 apart.
+//
+// The margin is a constant of the generator.
 const (
-	iq1Margin = 1 - 0x1p-8
-	iq1Least  = 0x1p-36
-	iq1Most   = 0x1p36
+	iq1Least = 0x1p-36
+	iq1Most  = 0x1p36
 )
 
 // inReach reports whether the filters may be used where no weight is below zero:

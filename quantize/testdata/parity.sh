@@ -19,14 +19,22 @@ trap 'exit 1' HUP INT TERM
 types="F32 F16 BF16 Q8_0 Q6_K Q5_1 Q5_K_M Q5_K_S Q5_0 Q4_1 Q4_K_M Q4_K_S Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K Q2_K_S IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S IQ4_NL IQ4_XS MXFP4_MOE TQ1_0 TQ2_0 Q1_0 Q2_0 COPY"
 some="Q4_K_M Q3_K_M"
 
-# plan prints one comparison a line: input, type, options. llama-quantize takes Q2_K_S with importance only.
+# needy are the types that are refused where a weight has no importance. The importance files leave one weight out.
+needy=" Q2_K_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S "
+needs_importance() { case "$needy" in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+
+# plan prints one comparison a line: input, type, options.
 plan() {
 	input=$1
 	for type in $2; do
 		for importance in "" "--imatrix imatrix.gguf" "--imatrix imatrix.dat"; do
-			case "$type$importance" in Q2_K_S) continue ;; esac
+			left_out=
+			if needs_importance "$type"; then
+				[ -n "$importance" ] || continue
+				left_out='--tensor-type blk\.1\.attn_k=q3_k'
+			fi
 			printf '%s\n' "$3" | while read -r options; do
-				printf '%s\n' "$input $type $importance $options"
+				printf '%s\n' "$input $type $importance $left_out $options"
 			done
 		done
 	done
@@ -108,7 +116,7 @@ for model; do
 			done
 		done
 		for type in $types; do
-			[ $type = Q2_K_S ] && continue
+			needs_importance "$type" && continue
 			echo "F16.gguf $type"
 			echo "BF16.gguf $type"
 			echo "Q8_0.gguf $type --allow-requantize"

@@ -19,7 +19,7 @@ const (
 	iq1Scores = iq1Masks + 24*8
 )
 
-// The levels of a code, and the part of the best score that a pair must reach to be marked.
+// The levels of a code.
 var (
 	iq1Raised  = [3]float32{-0.875, 0.125, 1.125}
 	iq1Lowered = [3]float32{-1.125, -0.125, 0.875}
@@ -28,6 +28,8 @@ var (
 // greaterInteger is VPCMPD's comparison whether the register is above the memory.
 const greaterInteger = 6
 
+// iq1Margin is the part of the best score that a pair must reach to be marked: see
+// inReach in kernels/block for why that is little enough.
 const iq1Margin = 1 - 0x1p-8
 
 func (m *machine) iq1() {

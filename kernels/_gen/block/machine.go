@@ -155,6 +155,7 @@ const (
 	lessEqual    = 0x12
 	notEqual     = 0x04 // or NaN
 	greaterEqual = 0x1d
+	greater      = 0x1e
 )
 
 // compare returns the lanes where a relates to b so: a register K, or a vector of ones.
