@@ -44,8 +44,7 @@ Without OUT.gguf the output is named after the input and the type, beside the
 input.
 
 Types: ` + strings.Join(typeNames(), " ") + `.
-Those of the IQ1, IQ2 and IQ3 formats are known to --dry-run and cannot be
-written yet.`,
+Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance file.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
   gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf`,
