@@ -68,8 +68,6 @@ func (b *codebook) level(code uint16, k int) int { return int(code >> (k * b.bit
 // same, of their number: the order matters when errors are equal, as the first of
 // the best is taken.
 type neighbours struct {
-	book *codebook
-
 	// at is, by code, the number of the point or, below zero, -1 - i where lists[i]
 	// is the length of a list that follows.
 	at    []int32
@@ -94,7 +92,7 @@ func (b *codebook) findNeighbours() *neighbours {
 	for k := range b.coordinates {
 		last |= top << (k * b.bits)
 	}
-	n := &neighbours{book: b, at: make([]int32, last+1)}
+	n := &neighbours{at: make([]int32, last+1)}
 	for i := range n.at {
 		n.at[i] = -1
 	}

@@ -73,6 +73,11 @@ func TestNeighbours(t *testing.T) {
 				t.Fatalf("%s: near %#x are %#x, want %#x", name, code, got, want)
 			}
 		}
+		for i := range n.at {
+			if at := n.point(uint16(i)); at < 0 && b.valid(uint16(i)) && len(n.near(at)) > maxNear-16 {
+				t.Errorf("%s: %d points near %#x", name, len(n.near(at)), i)
+			}
+		}
 		if checked < 50 {
 			t.Errorf("%s: only %d lists checked", name, checked)
 		}

@@ -26,16 +26,16 @@ const gridLanes = 32
 
 // gridKernels are what a path computes with vectors.
 type gridKernels struct {
-	// round stores the codes of groups of elements for candidates.
-	round func(f *gridFormat, g *gridWork)
+	// round stores the codes of all groups for the first count candidates.
+	round func(f *gridFormat, g *gridWork, count int)
 
 	// near replaces the codes of a group that are no points by those of near
 	// points. It returns the candidates whose code was none, and those for which the
 	// nearest point is not certain, which keep their code.
 	near func(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32)
 
-	// fit stores the sums of all candidates.
-	fit func(f *gridFormat, g *gridWork)
+	// fit stores the sums of the first count candidates.
+	fit func(f *gridFormat, g *gridWork, count int)
 }
 
 var plainGridKernels = gridKernels{roundGrid, nearGrid, fitGrid}
@@ -136,7 +136,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		g.scale[i] = 1 / g.inverse[i]
 	}
 	near := f.book.neighbours()
-	k.round(f, g)
+	k.round(f, g, count)
 	var off [8]uint32
 	for j := range n / size {
 		var unclear uint32
@@ -150,7 +150,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 			g.codes[j][i] = uint32(code)
 		}
 	}
-	k.fit(f, g)
+	k.fit(f, g, count)
 	var best float32
 	won := -1
 	for i := range count {
@@ -172,35 +172,29 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		}
 	}
 	if scale > 0 && (f.again == againAll || offGrid != 0 || f.again == againAny && won < 0) {
-		inverse := 1 / scale
-		certain := scale > s.max*0x1p-12 && scale < s.max*0x1p12
-		if certain {
-			g.scale[0] = scale
+		// The fitted scale is the only candidate.
+		if !(scale > s.max*0x1p-12 && scale < s.max*0x1p12) {
+			return f.search(s)
 		}
+		g.scale[0], g.inverse[0] = scale, 1/scale
+		k.round(f, g, 1)
 		for j := range n / size {
+			code := &g.codes[j][0]
 			if f.again == againOffGrid && offGrid>>j&1 == 0 {
+				*code = uint32(codes[j])
 				continue
 			}
-			x := s.x[j*size : (j+1)*size]
-			code := f.book.round(x, inverse)
-			if at := near.point(code); at < 0 {
-				unclear := uint32(1)
-				if certain {
-					g.codes[j][0] = uint32(code)
-					_, unclear = k.near(f, g, j, 1, gridMargin(energy[j], scale))
+			if _, unclear := k.near(f, g, j, 1, gridMargin(energy[j], scale)); unclear != 0 {
+				nearest, ok := nearestPoint(f.book, near.near(near.point(uint16(*code))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], scale)
+				if !ok {
+					return infinite
 				}
-				if unclear == 0 {
-					code = uint16(g.codes[j][0])
-				} else {
-					var ok bool
-					if code, ok = nearestPoint(f.book, near.near(at), x, s.root[j*size:(j+1)*size], scale); !ok {
-						return infinite
-					}
-				}
+				*code = uint32(nearest)
 			}
-			codes[j] = code
+			codes[j] = uint16(*code)
 		}
-		if qx, q2 := f.fit(s, &codes); q2 > 0 {
+		k.fit(f, g, 1)
+		if qx, q2 := g.sums[0][0], g.sums[1][0]; q2 > 0 {
 			scale = qx / q2
 		}
 	}
@@ -241,19 +235,19 @@ func (f *gridFormat) bounded(s *gridSub, energy *[8]float32) bool {
 func gridMargin(energy, scale float32) float32 { return (0x1p-14*energy + 0x1p-100) / scale }
 
 // roundGrid is round in plain Go.
-func roundGrid(f *gridFormat, g *gridWork) {
+func roundGrid(f *gridFormat, g *gridWork, count int) {
 	size := f.book.coordinates
 	for j := range f.group / size {
-		for i := range f.candidates() {
+		for i := range count {
 			g.codes[j][i] = uint32(f.book.round(g.x[j*size:(j+1)*size], g.inverse[i]))
 		}
 	}
 }
 
 // fitGrid is fit in plain Go.
-func fitGrid(f *gridFormat, g *gridWork) {
+func fitGrid(f *gridFormat, g *gridWork, count int) {
 	var codes [8]uint16
-	for i := range f.candidates() {
+	for i := range count {
 		for j := range f.group / f.book.coordinates {
 			codes[j] = uint16(g.codes[j][i])
 		}

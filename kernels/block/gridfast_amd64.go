@@ -4,8 +4,8 @@ package block
 
 //go:generate go -C ../_gen run ./block -kernels grid -out ../block/gridfast_amd64.s -stubs ../block/gridfast_stubs_amd64.go -pkg block
 
-// gridRounds and gridFits are kernels for formats of two and three bits a level, by
-// how many candidates they have lanes for.
+// Kernels for formats of two and three bits a level, by how many candidates they
+// have lanes for.
 type (
 	gridRound func(codes *uint32, x, inverses *float32, groups int)
 	gridFit   func(sums *float32, codes *uint32, w, wx *float32, groups int)
@@ -14,25 +14,33 @@ type (
 
 var (
 	gridAVX512 = gridKernels{
-		round: func(f *gridFormat, g *gridWork) {
+		round: func(f *gridFormat, g *gridWork, count int) {
 			switch {
-			case f.book.bits == 2 && f.candidates() <= 16:
+			case f.book.bits == 2 && count <= 8:
+				g.roundWith(f, roundGrid2x8AVX512, gridLanes)
+			case f.book.bits == 2 && count <= 16:
 				g.roundWith(f, roundGrid2x16AVX512, gridLanes)
 			case f.book.bits == 2:
 				g.roundWith(f, roundGrid2x24AVX512, gridLanes)
-			case f.candidates() <= 24:
+			case count <= 8:
+				g.roundWith(f, roundGrid3x8AVX512, gridLanes)
+			case count <= 24:
 				g.roundWith(f, roundGrid3x24AVX512, gridLanes)
 			default:
 				g.roundWith(f, roundGrid3x32AVX512, gridLanes)
 			}
 		},
-		fit: func(f *gridFormat, g *gridWork) {
+		fit: func(f *gridFormat, g *gridWork, count int) {
 			switch {
-			case f.book.bits == 2 && f.candidates() <= 16:
+			case f.book.bits == 2 && count <= 8:
+				g.fitWith(f, fitGrid2x8AVX512, gridLanes)
+			case f.book.bits == 2 && count <= 16:
 				g.fitWith(f, fitGrid2x16AVX512, gridLanes)
 			case f.book.bits == 2:
 				g.fitWith(f, fitGrid2x24AVX512, gridLanes)
-			case f.candidates() <= 24:
+			case count <= 8:
+				g.fitWith(f, fitGrid3x8AVX512, gridLanes)
+			case count <= 24:
 				g.fitWith(f, fitGrid3x24AVX512, gridLanes)
 			default:
 				g.fitWith(f, fitGrid3x32AVX512, gridLanes)
@@ -46,25 +54,33 @@ var (
 		},
 	}
 	gridAVX2 = gridKernels{
-		round: func(f *gridFormat, g *gridWork) {
+		round: func(f *gridFormat, g *gridWork, count int) {
 			switch {
-			case f.book.bits == 2 && f.candidates() <= 16:
+			case f.book.bits == 2 && count <= 8:
+				g.roundWith(f, roundGrid2x8AVX2, gridLanes)
+			case f.book.bits == 2 && count <= 16:
 				g.roundWith(f, roundGrid2x16AVX2, gridLanes)
 			case f.book.bits == 2:
 				g.roundWith(f, roundGrid2x24AVX2, gridLanes)
-			case f.candidates() <= 24:
+			case count <= 8:
+				g.roundWith(f, roundGrid3x8AVX2, gridLanes)
+			case count <= 24:
 				g.roundWith(f, roundGrid3x24AVX2, gridLanes)
 			default:
 				g.roundWith(f, roundGrid3x16AVX2, 16)
 			}
 		},
-		fit: func(f *gridFormat, g *gridWork) {
+		fit: func(f *gridFormat, g *gridWork, count int) {
 			switch {
-			case f.book.bits == 2 && f.candidates() <= 16:
+			case f.book.bits == 2 && count <= 8:
+				g.fitWith(f, fitGrid2x8AVX2, gridLanes)
+			case f.book.bits == 2 && count <= 16:
 				g.fitWith(f, fitGrid2x16AVX2, gridLanes)
 			case f.book.bits == 2:
 				g.fitWith(f, fitGrid2x24AVX2, gridLanes)
-			case f.candidates() <= 24:
+			case count <= 8:
+				g.fitWith(f, fitGrid3x8AVX2, gridLanes)
+			case count <= 24:
 				g.fitWith(f, fitGrid3x24AVX2, gridLanes)
 			default:
 				g.fitWith(f, fitGrid3x16AVX2, 16)

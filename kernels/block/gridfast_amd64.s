@@ -4,6 +4,188 @@
 
 #include "textflag.h"
 
+// func roundGrid2x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·roundGrid2x8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         codes+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         inverses+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBROADCASTSS constants<>+4(SB), Z2
+	VBROADCASTSS constants<>+8(SB), Z3
+	VBROADCASTSS constants<>+12(SB), Z4
+	VBROADCASTSS constants<>+16(SB), Z5
+
+loop1:
+	VBROADCASTSS 28(CX), Z6
+	VMULPS       Y6, Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VFMADD213PS  Y3, Y2, Y6
+	VPMAXSD      Y3, Y6, Y6
+	VPMINSD      Y4, Y6, Y6
+	VBROADCASTSS 24(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 20(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 16(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 12(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 4(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS (CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSUBD       Y5, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	ADDQ         $+32, CX
+	ADDQ         $+128, AX
+	DECQ         BX
+	JNZ          loop1
+	VZEROUPPER
+	RET
+
+// func fitGrid2x8AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·fitGrid2x8AVX512(SB), NOSPLIT, $0-40
+	MOVQ            sums+0(FP), AX
+	MOVQ            codes+8(FP), CX
+	MOVQ            w+16(FP), DX
+	MOVQ            wx+24(FP), BX
+	MOVQ            groups+32(FP), SI
+	VBROADCASTF64X4 constants<>+20(SB), Z0
+	VBROADCASTSS    constants<>+52(SB), Z2
+	VMOVAPS         Y2, Y1
+	VMOVAPS         Y2, Y2
+
+loop2:
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Z4
+	VBROADCASTSS (DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 4(BX), Z4
+	VBROADCASTSS 4(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 8(BX), Z4
+	VBROADCASTSS 8(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(BX), Z4
+	VBROADCASTSS 12(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 16(BX), Z4
+	VBROADCASTSS 16(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 20(BX), Z4
+	VBROADCASTSS 20(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 24(BX), Z4
+	VBROADCASTSS 24(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 28(BX), Z4
+	VBROADCASTSS 28(DX), Z5
+	VPERMPS      Y0, Y3, Y3
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+128, CX
+	DECQ         SI
+	JNZ          loop2
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 128(AX)
+	VZEROUPPER
+	RET
+
 // func roundGrid2x16AVX512(codes *uint32, x *float32, inverses *float32, groups int)
 // Requires: AVX, AVX512F
 TEXT ·roundGrid2x16AVX512(SB), NOSPLIT, $0-32
@@ -18,7 +200,7 @@ TEXT ·roundGrid2x16AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+16(SB), Z5
 
-loop1:
+loop3:
 	VBROADCASTSS 28(CX), Z6
 	VMULPS       Z6, Z0, Z6
 	VSUBPS       Z1, Z6, Z6
@@ -86,7 +268,7 @@ loop1:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop1
+	JNZ          loop3
 	VZEROUPPER
 	RET
 
@@ -103,7 +285,7 @@ TEXT ·fitGrid2x16AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z2, Z1
 	VMOVAPS         Z2, Z2
 
-loop2:
+loop4:
 	VMOVUPS      (CX), Z3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -180,7 +362,7 @@ loop2:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop2
+	JNZ          loop4
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z2, 128(AX)
 	VZEROUPPER
@@ -201,7 +383,7 @@ TEXT ·roundGrid2x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z5
 	VBROADCASTSS constants<>+16(SB), Z6
 
-loop3:
+loop5:
 	VBROADCASTSS 28(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -325,7 +507,7 @@ loop3:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop3
+	JNZ          loop5
 	VZEROUPPER
 	RET
 
@@ -345,7 +527,7 @@ TEXT ·fitGrid2x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop4:
+loop6:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -478,11 +660,125 @@ loop4:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop4
+	JNZ          loop6
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
 	VMOVUPS      Y4, 192(AX)
+	VZEROUPPER
+	RET
+
+// func roundGrid3x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·roundGrid3x8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         codes+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         inverses+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Z1
+	VBROADCASTSS constants<>+4(SB), Z2
+	VBROADCASTSS constants<>+8(SB), Z3
+	VBROADCASTSS constants<>+56(SB), Z4
+	VBROADCASTSS constants<>+60(SB), Z5
+
+loop7:
+	VBROADCASTSS 12(CX), Z6
+	VMULPS       Y6, Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VFMADD213PS  Y3, Y2, Y6
+	VPMAXSD      Y3, Y6, Y6
+	VPMINSD      Y4, Y6, Y6
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 4(CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS (CX), Z7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSUBD       Y5, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	ADDQ         $+16, CX
+	ADDQ         $+128, AX
+	DECQ         BX
+	JNZ          loop7
+	VZEROUPPER
+	RET
+
+// func fitGrid3x8AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·fitGrid3x8AVX512(SB), NOSPLIT, $0-40
+	MOVQ            sums+0(FP), AX
+	MOVQ            codes+8(FP), CX
+	MOVQ            w+16(FP), DX
+	MOVQ            wx+24(FP), BX
+	MOVQ            groups+32(FP), SI
+	VBROADCASTF64X4 constants<>+64(SB), Z0
+	VBROADCASTSS    constants<>+52(SB), Z2
+	VMOVAPS         Y2, Y1
+	VMOVAPS         Y2, Y2
+
+loop8:
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Z4
+	VBROADCASTSS (DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 4(BX), Z4
+	VBROADCASTSS 4(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 8(BX), Z4
+	VBROADCASTSS 8(DX), Z5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(BX), Z4
+	VBROADCASTSS 12(DX), Z5
+	VPERMPS      Y0, Y3, Y3
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $+16, DX
+	ADDQ         $+16, BX
+	ADDQ         $+128, CX
+	DECQ         SI
+	JNZ          loop8
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
 	RET
 
@@ -501,7 +797,7 @@ TEXT ·roundGrid3x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop5:
+loop9:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -565,7 +861,7 @@ loop5:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop5
+	JNZ          loop9
 	VZEROUPPER
 	RET
 
@@ -585,7 +881,7 @@ TEXT ·fitGrid3x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop6:
+loop10:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -654,7 +950,7 @@ loop6:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop6
+	JNZ          loop10
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -677,7 +973,7 @@ TEXT ·roundGrid3x32AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop7:
+loop11:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -741,7 +1037,7 @@ loop7:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop7
+	JNZ          loop11
 	VZEROUPPER
 	RET
 
@@ -761,7 +1057,7 @@ TEXT ·fitGrid3x32AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z4, Z2
 	VMOVAPS         Z4, Z4
 
-loop8:
+loop12:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Z6
 	VBROADCASTSS (BX), Z7
@@ -830,7 +1126,7 @@ loop8:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop8
+	JNZ          loop12
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Z2, 64(AX)
@@ -883,9 +1179,9 @@ TEXT ·nearGrid2AVX512(SB), NOSPLIT, $0-80
 	VMOVDQU32        (AX), Z5
 	VMOVDQU32        64(AX), Z13
 
-next9:
+next13:
 	TESTL        CX, CX
-	JZ           done11
+	JZ           done15
 	XORQ         SI, SI
 	TZCNTL       CX, SI
 	MOVL         (AX)(SI*4), SI
@@ -901,7 +1197,7 @@ next9:
 	MOVQ         at+32(FP), R8
 	MOVLQSX      (R8)(SI*4), SI
 	TESTQ        SI, SI
-	JGE          next9
+	JGE          next13
 	ORL          DI, DX
 	NOTQ         SI
 	MOVQ         lists+40(FP), R8
@@ -909,9 +1205,9 @@ next9:
 	MOVWQZX      (SI), R8
 	ADDQ         $0x02, SI
 	CMPQ         R8, $0x10
-	JG           long10
+	JG           long14
 	CMPQ         R8, $0x08
-	JLE          short12
+	JLE          short16
 	VPMOVZXWD    (SI), Z14
 	VPERMPS      Z6, Z14, Z16
 	VPERMPS      Z7, Z14, Z17
@@ -958,7 +1254,7 @@ next9:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	BLSRL        DI, R8
-	JZ           checked15
+	JZ           checked19
 	XORQ         R8, R8
 	BSRL         DI, R8
 	MOVQ         scales+8(FP), R9
@@ -983,13 +1279,13 @@ next9:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R11
 	CMPQ         R10, R11
-	JNE          each13
+	JNE          each17
 
-checked15:
+checked19:
 	TESTQ R10, R10
-	JGE   uniform14
+	JGE   uniform18
 
-each13:
+each17:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
@@ -1014,24 +1310,24 @@ each13:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided16
+	JGE          decided20
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on17
+	JMP          on21
 
-decided16:
+decided20:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on17:
+on21:
 	BLSRL DI, DI
-	JNZ   each13
-	JMP   next9
+	JNZ   each17
+	JMP   next13
 
-uniform14:
+uniform18:
 	MOVWLZX      (SI)(R10*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1039,9 +1335,9 @@ uniform14:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next9
+	JMP          next13
 
-short12:
+short16:
 	VBROADCASTI128 (SI), Y9
 	VPMOVZXWD      Y9, Z14
 	VPERMPS        Z6, Z14, Z16
@@ -1096,12 +1392,12 @@ short12:
 	XORL           R8, R9
 	BLSRL          R8, R8
 	ORL            R8, R9
-	JZ             uniform19
+	JZ             uniform23
 	MOVL           $+255, R8
 	KMOVW          R8, K1
 	VBLENDMPS      Z16, Z0, K1, Z16
 
-each18:
+each22:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
@@ -1126,24 +1422,24 @@ each18:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided20
+	JGE          decided24
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on21
+	JMP          on25
 
-decided20:
+decided24:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on21:
+on25:
 	BLSRL DI, DI
-	JNZ   each18
-	JMP   next9
+	JNZ   each22
+	JMP   next13
 
-uniform19:
+uniform23:
 	MOVWLZX      (SI)(R10*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1151,14 +1447,14 @@ uniform19:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next9
+	JMP          next13
 
-long10:
+long14:
 	MOVQ SI, R9
 	MOVQ lines+48(FP), R10
 	MOVQ R8, R11
 
-lines22:
+lines26:
 	VPMOVZXWD (R9), Z14
 	VPERMPS   Z6, Z14, Z16
 	VPERMPS   Z7, Z14, Z17
@@ -1179,138 +1475,22 @@ lines22:
 	VADDPS    Z15, Z17, Z17
 	VMOVUPS   Z17, 1280(R10)
 	CMPQ      R11, $0x10
-	JLT       last23
+	JLT       last27
 	VMOVUPS   Z16, (R10)
 	ADDQ      $0x20, R9
 	ADDQ      $0x40, R10
 	SUBQ      $0x10, R11
-	JNZ       lines22
-	JMP       stored24
+	JNZ       lines26
+	JMP       stored28
 
-last23:
+last27:
 	MOVL      $-1, R9
 	BZHIL     R11, R9, R9
 	KMOVW     R9, K1
 	VBLENDMPS Z16, Z0, K1, Z16
 	VMOVUPS   Z16, (R10)
 
-stored24:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many28:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many28
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z4, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many29:
-	VMOVUPS      (R9), Z16
-	VFMSUB213PS  1280(R9), Z14, Z16
-	VCMPPS       $0x12, Z15, Z16, K1
-	KMOVW        K1, R13
-	XORQ         R14, R14
-	TZCNTL       R13, R14
-	LEAQ         (R9)(R14*4), R14
-	TESTL        R13, R13
-	CMOVQNE      R14, R11
-	POPCNTL      R13, R13
-	ADDL         R13, R12
-	ADDQ         $0x40, R9
-	CMPQ         R9, R10
-	JNE          many29
-	MOVQ         lines+48(FP), R9
-	SUBQ         R9, R11
-	SHRQ         $0x02, R11
-	CMPL         R12, $0x01
-	MOVQ         $-1, R12
-	CMOVQNE      R12, R11
-	BLSRL        DI, R9
-	JZ           checked27
-	XORQ         R9, R9
-	BSRL         DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many30:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many30
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z4, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R13, R13
-	XORQ        R12, R12
-
-many31:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R14
-	XORQ        R15, R15
-	TZCNTL      R14, R15
-	LEAQ        (R9)(R15*4), R15
-	TESTL       R14, R14
-	CMOVQNE     R15, R12
-	POPCNTL     R14, R14
-	ADDL        R14, R13
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many31
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R12
-	SHRQ        $0x02, R12
-	CMPL        R13, $0x01
-	MOVQ        $-1, R13
-	CMOVQNE     R13, R12
-	CMPQ        R11, R12
-	JNE         each25
-
-checked27:
-	TESTQ R11, R11
-	JGE   uniform26
-
-each25:
+stored28:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
@@ -1344,6 +1524,122 @@ many32:
 	XORQ        R11, R11
 
 many33:
+	VMOVUPS      (R9), Z16
+	VFMSUB213PS  1280(R9), Z14, Z16
+	VCMPPS       $0x12, Z15, Z16, K1
+	KMOVW        K1, R13
+	XORQ         R14, R14
+	TZCNTL       R13, R14
+	LEAQ         (R9)(R14*4), R14
+	TESTL        R13, R13
+	CMOVQNE      R14, R11
+	POPCNTL      R13, R13
+	ADDL         R13, R12
+	ADDQ         $0x40, R9
+	CMPQ         R9, R10
+	JNE          many33
+	MOVQ         lines+48(FP), R9
+	SUBQ         R9, R11
+	SHRQ         $0x02, R11
+	CMPL         R12, $0x01
+	MOVQ         $-1, R12
+	CMOVQNE      R12, R11
+	BLSRL        DI, R9
+	JZ           checked31
+	XORQ         R9, R9
+	BSRL         DI, R9
+	MOVQ         scales+8(FP), R10
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
+	MOVQ         lines+48(FP), R9
+	LEAQ         15(R8), R10
+	ANDQ         $-16, R10
+	LEAQ         (R9)(R10*4), R10
+
+many34:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many34
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z4, Z16, Z16
+	VADDPS      Z16, Z15, Z15
+	MOVQ        lines+48(FP), R9
+	XORQ        R13, R13
+	XORQ        R12, R12
+
+many35:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
+	KMOVW       K1, R14
+	XORQ        R15, R15
+	TZCNTL      R14, R15
+	LEAQ        (R9)(R15*4), R15
+	TESTL       R14, R14
+	CMOVQNE     R15, R12
+	POPCNTL     R14, R14
+	ADDL        R14, R13
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many35
+	MOVQ        lines+48(FP), R9
+	SUBQ        R9, R12
+	SHRQ        $0x02, R12
+	CMPL        R13, $0x01
+	MOVQ        $-1, R13
+	CMOVQNE     R13, R12
+	CMPQ        R11, R12
+	JNE         each29
+
+checked31:
+	TESTQ R11, R11
+	JGE   uniform30
+
+each29:
+	XORQ         R9, R9
+	TZCNTL       DI, R9
+	MOVQ         scales+8(FP), R10
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
+	MOVQ         lines+48(FP), R9
+	LEAQ         15(R8), R10
+	ANDQ         $-16, R10
+	LEAQ         (R9)(R10*4), R10
+
+many36:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many36
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z4, Z16, Z16
+	VADDPS      Z16, Z15, Z15
+	MOVQ        lines+48(FP), R9
+	XORQ        R12, R12
+	XORQ        R11, R11
+
+many37:
 	VMOVUPS     (R9), Z16
 	VFMSUB213PS 1280(R9), Z14, Z16
 	VCMPPS      $0x12, Z15, Z16, K1
@@ -1357,7 +1653,7 @@ many33:
 	ADDL        R13, R12
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many33
+	JNE         many37
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R11
 	SHRQ        $0x02, R11
@@ -1365,24 +1661,24 @@ many33:
 	MOVQ        $-1, R12
 	CMOVQNE     R12, R11
 	TESTQ       R11, R11
-	JGE         decided34
+	JGE         decided38
 	XORQ        R9, R9
 	TZCNTL      DI, R9
 	BTSL        R9, BX
-	JMP         on35
+	JMP         on39
 
-decided34:
+decided38:
 	MOVWLZX (SI)(R11*2), R9
 	XORQ    R10, R10
 	TZCNTL  DI, R10
 	MOVL    R9, (AX)(R10*4)
 
-on35:
+on39:
 	BLSRL DI, DI
-	JNZ   each25
-	JMP   next9
+	JNZ   each29
+	JMP   next13
 
-uniform26:
+uniform30:
 	MOVWLZX      (SI)(R11*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1390,9 +1686,9 @@ uniform26:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next9
+	JMP          next13
 
-done11:
+done15:
 	SHLQ $0x20, BX
 	ORQ  BX, DX
 	MOVQ DX, found+72(FP)
@@ -1430,9 +1726,9 @@ TEXT ·nearGrid3AVX512(SB), NOSPLIT, $0-80
 	VMOVDQU32    (AX), Z12
 	VMOVDQU32    64(AX), Z13
 
-next36:
+next40:
 	TESTL        CX, CX
-	JZ           done38
+	JZ           done42
 	XORQ         SI, SI
 	TZCNTL       CX, SI
 	MOVL         (AX)(SI*4), SI
@@ -1448,7 +1744,7 @@ next36:
 	MOVQ         at+32(FP), R8
 	MOVLQSX      (R8)(SI*4), SI
 	TESTQ        SI, SI
-	JGE          next36
+	JGE          next40
 	ORL          DI, DX
 	NOTQ         SI
 	MOVQ         lists+40(FP), R8
@@ -1456,9 +1752,9 @@ next36:
 	MOVWQZX      (SI), R8
 	ADDQ         $0x02, SI
 	CMPQ         R8, $0x10
-	JG           long37
+	JG           long41
 	CMPQ         R8, $0x08
-	JLE          short39
+	JLE          short43
 	VPMOVZXWD    (SI), Z14
 	VPERMPS      Z4, Z14, Z16
 	VPERMPS      Z5, Z14, Z17
@@ -1505,7 +1801,7 @@ next36:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	BLSRL        DI, R8
-	JZ           checked42
+	JZ           checked46
 	XORQ         R8, R8
 	BSRL         DI, R8
 	MOVQ         scales+8(FP), R9
@@ -1530,13 +1826,13 @@ next36:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R11
 	CMPQ         R10, R11
-	JNE          each40
+	JNE          each44
 
-checked42:
+checked46:
 	TESTQ R10, R10
-	JGE   uniform41
+	JGE   uniform45
 
-each40:
+each44:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
@@ -1561,24 +1857,24 @@ each40:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided43
+	JGE          decided47
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on44
+	JMP          on48
 
-decided43:
+decided47:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on44:
+on48:
 	BLSRL DI, DI
-	JNZ   each40
-	JMP   next36
+	JNZ   each44
+	JMP   next40
 
-uniform41:
+uniform45:
 	MOVWLZX      (SI)(R10*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1586,9 +1882,9 @@ uniform41:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next36
+	JMP          next40
 
-short39:
+short43:
 	VBROADCASTI128 (SI), Y10
 	VPMOVZXWD      Y10, Z14
 	VPERMPS        Z4, Z14, Z16
@@ -1643,12 +1939,12 @@ short39:
 	XORL           R8, R9
 	BLSRL          R8, R8
 	ORL            R8, R9
-	JZ             uniform46
+	JZ             uniform50
 	MOVL           $+255, R8
 	KMOVW          R8, K1
 	VBLENDMPS      Z16, Z0, K1, Z16
 
-each45:
+each49:
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	MOVQ         scales+8(FP), R9
@@ -1673,24 +1969,24 @@ each45:
 	BLSRL        R8, R8
 	CMOVQNE      R9, R10
 	TESTQ        R10, R10
-	JGE          decided47
+	JGE          decided51
 	XORQ         R8, R8
 	TZCNTL       DI, R8
 	BTSL         R8, BX
-	JMP          on48
+	JMP          on52
 
-decided47:
+decided51:
 	MOVWLZX (SI)(R10*2), R8
 	XORQ    R9, R9
 	TZCNTL  DI, R9
 	MOVL    R8, (AX)(R9*4)
 
-on48:
+on52:
 	BLSRL DI, DI
-	JNZ   each45
-	JMP   next36
+	JNZ   each49
+	JMP   next40
 
-uniform46:
+uniform50:
 	MOVWLZX      (SI)(R10*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1698,14 +1994,14 @@ uniform46:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next36
+	JMP          next40
 
-long37:
+long41:
 	MOVQ SI, R9
 	MOVQ lines+48(FP), R10
 	MOVQ R8, R11
 
-lines49:
+lines53:
 	VPMOVZXWD (R9), Z14
 	VPERMPS   Z4, Z14, Z16
 	VPERMPS   Z5, Z14, Z17
@@ -1726,138 +2022,22 @@ lines49:
 	VADDPS    Z15, Z17, Z17
 	VMOVUPS   Z17, 1280(R10)
 	CMPQ      R11, $0x10
-	JLT       last50
+	JLT       last54
 	VMOVUPS   Z16, (R10)
 	ADDQ      $0x20, R9
 	ADDQ      $0x40, R10
 	SUBQ      $0x10, R11
-	JNZ       lines49
-	JMP       stored51
+	JNZ       lines53
+	JMP       stored55
 
-last50:
+last54:
 	MOVL      $-1, R9
 	BZHIL     R11, R9, R9
 	KMOVW     R9, K1
 	VBLENDMPS Z16, Z0, K1, Z16
 	VMOVUPS   Z16, (R10)
 
-stored51:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many55:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many55
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z11, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many56:
-	VMOVUPS      (R9), Z16
-	VFMSUB213PS  1280(R9), Z14, Z16
-	VCMPPS       $0x12, Z15, Z16, K1
-	KMOVW        K1, R13
-	XORQ         R14, R14
-	TZCNTL       R13, R14
-	LEAQ         (R9)(R14*4), R14
-	TESTL        R13, R13
-	CMOVQNE      R14, R11
-	POPCNTL      R13, R13
-	ADDL         R13, R12
-	ADDQ         $0x40, R9
-	CMPQ         R9, R10
-	JNE          many56
-	MOVQ         lines+48(FP), R9
-	SUBQ         R9, R11
-	SHRQ         $0x02, R11
-	CMPL         R12, $0x01
-	MOVQ         $-1, R12
-	CMOVQNE      R12, R11
-	BLSRL        DI, R9
-	JZ           checked54
-	XORQ         R9, R9
-	BSRL         DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many57:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many57
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z11, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R13, R13
-	XORQ        R12, R12
-
-many58:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R14
-	XORQ        R15, R15
-	TZCNTL      R14, R15
-	LEAQ        (R9)(R15*4), R15
-	TESTL       R14, R14
-	CMOVQNE     R15, R12
-	POPCNTL     R14, R14
-	ADDL        R14, R13
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many58
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R12
-	SHRQ        $0x02, R12
-	CMPL        R13, $0x01
-	MOVQ        $-1, R13
-	CMOVQNE     R13, R12
-	CMPQ        R11, R12
-	JNE         each52
-
-checked54:
-	TESTQ R11, R11
-	JGE   uniform53
-
-each52:
+stored55:
 	XORQ         R9, R9
 	TZCNTL       DI, R9
 	MOVQ         scales+8(FP), R10
@@ -1891,6 +2071,122 @@ many59:
 	XORQ        R11, R11
 
 many60:
+	VMOVUPS      (R9), Z16
+	VFMSUB213PS  1280(R9), Z14, Z16
+	VCMPPS       $0x12, Z15, Z16, K1
+	KMOVW        K1, R13
+	XORQ         R14, R14
+	TZCNTL       R13, R14
+	LEAQ         (R9)(R14*4), R14
+	TESTL        R13, R13
+	CMOVQNE      R14, R11
+	POPCNTL      R13, R13
+	ADDL         R13, R12
+	ADDQ         $0x40, R9
+	CMPQ         R9, R10
+	JNE          many60
+	MOVQ         lines+48(FP), R9
+	SUBQ         R9, R11
+	SHRQ         $0x02, R11
+	CMPL         R12, $0x01
+	MOVQ         $-1, R12
+	CMOVQNE      R12, R11
+	BLSRL        DI, R9
+	JZ           checked58
+	XORQ         R9, R9
+	BSRL         DI, R9
+	MOVQ         scales+8(FP), R10
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
+	MOVQ         lines+48(FP), R9
+	LEAQ         15(R8), R10
+	ANDQ         $-16, R10
+	LEAQ         (R9)(R10*4), R10
+
+many61:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many61
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z11, Z16, Z16
+	VADDPS      Z16, Z15, Z15
+	MOVQ        lines+48(FP), R9
+	XORQ        R13, R13
+	XORQ        R12, R12
+
+many62:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VCMPPS      $0x12, Z15, Z16, K1
+	KMOVW       K1, R14
+	XORQ        R15, R15
+	TZCNTL      R14, R15
+	LEAQ        (R9)(R15*4), R15
+	TESTL       R14, R14
+	CMOVQNE     R15, R12
+	POPCNTL     R14, R14
+	ADDL        R14, R13
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many62
+	MOVQ        lines+48(FP), R9
+	SUBQ        R9, R12
+	SHRQ        $0x02, R12
+	CMPL        R13, $0x01
+	MOVQ        $-1, R13
+	CMOVQNE     R13, R12
+	CMPQ        R11, R12
+	JNE         each56
+
+checked58:
+	TESTQ R11, R11
+	JGE   uniform57
+
+each56:
+	XORQ         R9, R9
+	TZCNTL       DI, R9
+	MOVQ         scales+8(FP), R10
+	VBROADCASTSS (R10)(R9*4), Z14
+	VMOVAPS      Z0, Z15
+	MOVQ         lines+48(FP), R9
+	LEAQ         15(R8), R10
+	ANDQ         $-16, R10
+	LEAQ         (R9)(R10*4), R10
+
+many63:
+	VMOVUPS     (R9), Z16
+	VFMSUB213PS 1280(R9), Z14, Z16
+	VMINPS      Z16, Z15, Z15
+	ADDQ        $0x40, R9
+	CMPQ        R9, R10
+	JNE         many63
+	VSHUFF32X4  $0x4e, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0x4e, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VPERMILPS   $0xb1, Z15, Z16
+	VMINPS      Z16, Z15, Z15
+	VMULPS      Z1, Z15, Z16
+	VMAXPS      Z11, Z16, Z16
+	VADDPS      Z16, Z15, Z15
+	MOVQ        lines+48(FP), R9
+	XORQ        R12, R12
+	XORQ        R11, R11
+
+many64:
 	VMOVUPS     (R9), Z16
 	VFMSUB213PS 1280(R9), Z14, Z16
 	VCMPPS      $0x12, Z15, Z16, K1
@@ -1904,7 +2200,7 @@ many60:
 	ADDL        R13, R12
 	ADDQ        $0x40, R9
 	CMPQ        R9, R10
-	JNE         many60
+	JNE         many64
 	MOVQ        lines+48(FP), R9
 	SUBQ        R9, R11
 	SHRQ        $0x02, R11
@@ -1912,24 +2208,24 @@ many60:
 	MOVQ        $-1, R12
 	CMOVQNE     R12, R11
 	TESTQ       R11, R11
-	JGE         decided61
+	JGE         decided65
 	XORQ        R9, R9
 	TZCNTL      DI, R9
 	BTSL        R9, BX
-	JMP         on62
+	JMP         on66
 
-decided61:
+decided65:
 	MOVWLZX (SI)(R11*2), R9
 	XORQ    R10, R10
 	TZCNTL  DI, R10
 	MOVL    R9, (AX)(R10*4)
 
-on62:
+on66:
 	BLSRL DI, DI
-	JNZ   each52
-	JMP   next36
+	JNZ   each56
+	JMP   next40
 
-uniform53:
+uniform57:
 	MOVWLZX      (SI)(R11*2), SI
 	VPBROADCASTD SI, Z14
 	KMOVW        DI, K1
@@ -1937,12 +2233,194 @@ uniform53:
 	SHRL         $0x10, DI
 	KMOVW        DI, K1
 	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next36
+	JMP          next40
 
-done38:
+done42:
 	SHLQ $0x20, BX
 	ORQ  BX, DX
 	MOVQ DX, found+72(FP)
+	VZEROUPPER
+	RET
+
+// func roundGrid2x8AVX2(codes *uint32, x *float32, inverses *float32, groups int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·roundGrid2x8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         codes+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         inverses+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Y1
+	VBROADCASTSS constants<>+4(SB), Y2
+	VBROADCASTSS constants<>+8(SB), Y3
+	VBROADCASTSS constants<>+12(SB), Y4
+	VBROADCASTSS constants<>+16(SB), Y5
+
+loop67:
+	VBROADCASTSS 28(CX), Y6
+	VMULPS       Y6, Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VFMADD213PS  Y3, Y2, Y6
+	VPMAXSD      Y3, Y6, Y6
+	VPMINSD      Y4, Y6, Y6
+	VBROADCASTSS 24(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 20(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 16(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 12(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 8(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 4(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS (CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x02, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSUBD       Y5, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	ADDQ         $+32, CX
+	ADDQ         $+128, AX
+	DECQ         BX
+	JNZ          loop67
+	VZEROUPPER
+	RET
+
+// func fitGrid2x8AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+// Requires: AVX, AVX2
+TEXT ·fitGrid2x8AVX2(SB), NOSPLIT, $0-40
+	MOVQ    sums+0(FP), AX
+	MOVQ    codes+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    wx+24(FP), BX
+	MOVQ    groups+32(FP), SI
+	VMOVUPS constants<>+20(SB), Y0
+	VXORPS  Y2, Y2, Y2
+	VMOVAPS Y2, Y1
+	VMOVAPS Y2, Y2
+
+loop68:
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Y4
+	VBROADCASTSS (DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 4(BX), Y4
+	VBROADCASTSS 4(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 8(BX), Y4
+	VBROADCASTSS 8(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(BX), Y4
+	VBROADCASTSS 12(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 16(BX), Y4
+	VBROADCASTSS 16(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 20(BX), Y4
+	VBROADCASTSS 20(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 24(BX), Y4
+	VBROADCASTSS 24(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x02, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 28(BX), Y4
+	VBROADCASTSS 28(DX), Y5
+	VPERMPS      Y0, Y3, Y3
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+128, CX
+	DECQ         SI
+	JNZ          loop68
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
 	RET
 
@@ -1961,7 +2439,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop63:
+loop69:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2085,7 +2563,7 @@ loop63:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop63
+	JNZ          loop69
 	VZEROUPPER
 	RET
 
@@ -2105,7 +2583,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop64:
+loop70:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2238,7 +2716,7 @@ loop64:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop64
+	JNZ          loop70
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2262,7 +2740,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop65:
+loop71:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2442,7 +2920,7 @@ loop65:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop65
+	JNZ          loop71
 	VZEROUPPER
 	RET
 
@@ -2465,7 +2943,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop66:
+loop72:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -2654,13 +3132,127 @@ loop66:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop66
+	JNZ          loop72
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
 	VMOVUPS      Y5, 160(AX)
 	VMOVUPS      Y3, 64(AX)
 	VMOVUPS      Y6, 192(AX)
+	VZEROUPPER
+	RET
+
+// func roundGrid3x8AVX2(codes *uint32, x *float32, inverses *float32, groups int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·roundGrid3x8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         codes+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         inverses+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	VMOVUPS      (DX), Y0
+	VBROADCASTSS constants<>+0(SB), Y1
+	VBROADCASTSS constants<>+4(SB), Y2
+	VBROADCASTSS constants<>+8(SB), Y3
+	VBROADCASTSS constants<>+56(SB), Y4
+	VBROADCASTSS constants<>+60(SB), Y5
+
+loop73:
+	VBROADCASTSS 12(CX), Y6
+	VMULPS       Y6, Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VFMADD213PS  Y3, Y2, Y6
+	VPMAXSD      Y3, Y6, Y6
+	VPMINSD      Y4, Y6, Y6
+	VBROADCASTSS 8(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS 4(CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS (CX), Y7
+	VMULPS       Y7, Y0, Y7
+	VSUBPS       Y1, Y7, Y7
+	VFMADD213PS  Y3, Y2, Y7
+	VPMAXSD      Y3, Y7, Y7
+	VPMINSD      Y4, Y7, Y7
+	VPSLLD       $0x03, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSUBD       Y5, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	ADDQ         $+16, CX
+	ADDQ         $+128, AX
+	DECQ         BX
+	JNZ          loop73
+	VZEROUPPER
+	RET
+
+// func fitGrid3x8AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+// Requires: AVX, AVX2
+TEXT ·fitGrid3x8AVX2(SB), NOSPLIT, $0-40
+	MOVQ    sums+0(FP), AX
+	MOVQ    codes+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    wx+24(FP), BX
+	MOVQ    groups+32(FP), SI
+	VMOVUPS constants<>+64(SB), Y0
+	VXORPS  Y2, Y2, Y2
+	VMOVAPS Y2, Y1
+	VMOVAPS Y2, Y2
+
+loop74:
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (BX), Y4
+	VBROADCASTSS (DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 4(BX), Y4
+	VBROADCASTSS 4(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 8(BX), Y4
+	VBROADCASTSS 8(DX), Y5
+	VPERMPS      Y0, Y3, Y6
+	VPSRLD       $0x03, Y3, Y3
+	VMULPS       Y4, Y6, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y6, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS 12(BX), Y4
+	VBROADCASTSS 12(DX), Y5
+	VPERMPS      Y0, Y3, Y3
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y5, Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $+16, DX
+	ADDQ         $+16, BX
+	ADDQ         $+128, CX
+	DECQ         SI
+	JNZ          loop74
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
 	RET
 
@@ -2680,7 +3272,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop67:
+loop75:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2772,7 +3364,7 @@ loop67:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop67
+	JNZ          loop75
 	VZEROUPPER
 	RET
 
@@ -2795,7 +3387,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop68:
+loop76:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -2892,7 +3484,7 @@ loop68:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop68
+	JNZ          loop76
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2917,7 +3509,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop69:
+loop77:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2981,7 +3573,7 @@ loop69:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop69
+	JNZ          loop77
 	VZEROUPPER
 	RET
 
@@ -3001,7 +3593,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop70:
+loop78:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -3070,7 +3662,7 @@ loop70:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop70
+	JNZ          loop78
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)

@@ -4,6 +4,16 @@
 
 package block
 
+// roundGrid2x8AVX512 rounds groups of magnitudes to levels for candidates.
+//
+//go:noescape
+func roundGrid2x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
+
+// fitGrid2x8AVX512 adds the products of candidates, element by element.
+//
+//go:noescape
+func fitGrid2x8AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+
 // roundGrid2x16AVX512 rounds groups of magnitudes to levels for candidates.
 //
 //go:noescape
@@ -23,6 +33,16 @@ func roundGrid2x24AVX512(codes *uint32, x *float32, inverses *float32, groups in
 //
 //go:noescape
 func fitGrid2x24AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+
+// roundGrid3x8AVX512 rounds groups of magnitudes to levels for candidates.
+//
+//go:noescape
+func roundGrid3x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
+
+// fitGrid3x8AVX512 adds the products of candidates, element by element.
+//
+//go:noescape
+func fitGrid3x8AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
 
 // roundGrid3x24AVX512 rounds groups of magnitudes to levels for candidates.
 //
@@ -54,6 +74,16 @@ func nearGrid2AVX512(codes *uint32, scales *float32, w *float32, x *float32, at 
 //go:noescape
 func nearGrid3AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
 
+// roundGrid2x8AVX2 rounds groups of magnitudes to levels for candidates.
+//
+//go:noescape
+func roundGrid2x8AVX2(codes *uint32, x *float32, inverses *float32, groups int)
+
+// fitGrid2x8AVX2 adds the products of candidates, element by element.
+//
+//go:noescape
+func fitGrid2x8AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+
 // roundGrid2x16AVX2 rounds groups of magnitudes to levels for candidates.
 //
 //go:noescape
@@ -73,6 +103,16 @@ func roundGrid2x24AVX2(codes *uint32, x *float32, inverses *float32, groups int)
 //
 //go:noescape
 func fitGrid2x24AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+
+// roundGrid3x8AVX2 rounds groups of magnitudes to levels for candidates.
+//
+//go:noescape
+func roundGrid3x8AVX2(codes *uint32, x *float32, inverses *float32, groups int)
+
+// fitGrid3x8AVX2 adds the products of candidates, element by element.
+//
+//go:noescape
+func fitGrid3x8AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
 
 // roundGrid3x24AVX2 rounds groups of magnitudes to levels for candidates.
 //

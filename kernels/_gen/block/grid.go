@@ -15,7 +15,7 @@ import (
 const gridRow = 4 * 32
 
 // gridShapes are the bits of a level and the lanes in use.
-var gridShapes = [][2]int{{2, 16}, {2, 24}, {3, 24}, {3, 32}}
+var gridShapes = [][2]int{{2, 8}, {2, 16}, {2, 24}, {3, 8}, {3, 24}, {3, 32}}
 
 // grids writes them.
 func (m *machine) grids() {
