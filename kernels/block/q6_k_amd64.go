@@ -46,7 +46,7 @@ func (s *lanesQ6_K) store(k *symmetricKernels, b *batch, i int) {
 	packSixBitsAVX2(&dst[0], &dst[128], &s.q[0])
 }
 
-// encodeQ6_K does what encodeQ6_K does without lanes.
+// encodeQ6_K encodes a batch: what the function encodeQ6_K does, in lanes.
 func (k *symmetricKernels) encodeQ6_K(b *batch) int {
 	s := lanesOfQ6_K.Get().(*lanesQ6_K)
 	defer lanesOfQ6_K.Put(s)
