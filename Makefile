@@ -51,7 +51,7 @@ fuzz: ## every fuzz target for FUZZTIME
 parity: build ## the reference programs on real models beside ours (long: builds llama.cpp)
 	sh scripts/parity.sh bin/gguftool $(CACHE)
 
-# BENCH chooses a part and its options, as in BENCH="embed --quick --models minilm --shapes 1x16,64x40".
+# BENCH chooses a part and its options, as in BENCH="quantize --models MiniLM-wide --kinds Q4_K_M".
 BENCH ?=
 bench: build ## speed and accuracy beside the reference programs, in one run
 	GO="$(GO)" sh scripts/bench.sh bin/gguftool $(CACHE) $(BENCH)
