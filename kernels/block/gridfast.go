@@ -29,10 +29,11 @@ type gridKernels struct {
 	// round stores the codes of all groups for the first count candidates.
 	round func(f *gridFormat, g *gridWork, count int)
 
-	// near replaces the codes of a group that are no points by those of near
-	// points. It returns the candidates whose code was none, and those for which the
-	// nearest point is not certain, which keep their code.
-	near func(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32)
+	// near replaces codes of the first count candidates that are no points by those
+	// of near points, and stores in g.off which were none. It returns the places in
+	// codes, 32·group + candidate, where the nearest point is not certain, which
+	// keep their code.
+	near func(f *gridFormat, g *gridWork, count int) (unclear []uint16)
 
 	// fit stores the sums of the first count candidates.
 	fit func(f *gridFormat, g *gridWork, count int)
@@ -47,9 +48,26 @@ type gridWork struct {
 	inverse, scale [gridLanes]float32
 	sums           [2][gridLanes]float32 // Σ w·x·q and Σ w·q²
 	codes          [8][gridLanes]uint32  // (group, candidate)
-	lines          [2][maxNear]float32   // of near points: s·lines[0][i] - lines[1][i]
-	block          gridBlock
+	nearWork
+	block gridBlock
 }
+
+// nearWork is the memory of the search for near points.
+type nearWork struct {
+	margins [8]float32          // of each group, by which the lowest line must win
+	off     [8]uint32           // bit i: the code of candidate i was no point
+	lines   [2][maxNear]float32 // of near points: s·lines[0][i] - lines[1][i]
+	unclear [nearItems]uint16
+
+	// Of the kernels: the terms of Σ w·q² and 2·Σ w·x·q by levels, and runs of
+	// candidates with one code, by the length of its list.
+	tables [8 * 8 * 16]float32
+	queues [3][nearItems]uint64
+}
+
+// nearItems is the room for runs of candidates. There are not more of them, with
+// what is left of those whose ends are not enough, than candidates.
+const nearItems = 8*gridLanes + 8
 
 // maxNear bounds the length of a list, in whole vectors.
 const maxNear = 320
@@ -137,18 +155,8 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 	}
 	near := f.book.neighbours()
 	k.round(f, g, count)
-	var off [8]uint32
-	for j := range n / size {
-		var unclear uint32
-		off[j], unclear = k.near(f, g, j, count, gridMargin(energy[j], g.scale[count-1]))
-		for ; unclear != 0; unclear &= unclear - 1 {
-			i := bits.TrailingZeros32(unclear)
-			code, ok := nearestPoint(f.book, near.near(near.point(uint16(g.codes[j][i]))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], g.scale[i])
-			if !ok {
-				return infinite
-			}
-			g.codes[j][i] = uint32(code)
-		}
+	if !k.nearest(f, g, count, &energy) {
+		return infinite
 	}
 	k.fit(f, g, count)
 	var best float32
@@ -168,7 +176,7 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 	if won >= 0 {
 		for j := range n / size {
 			codes[j] = uint16(g.codes[j][won])
-			offGrid |= uint8(off[j]>>won&1) << j
+			offGrid |= uint8(g.off[j]>>won&1) << j
 		}
 	}
 	if scale > 0 && (f.again == againAll || offGrid != 0 || f.again == againAny && won < 0) {
@@ -178,20 +186,18 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		}
 		g.scale[0], g.inverse[0] = scale, 1/scale
 		k.round(f, g, 1)
-		for j := range n / size {
-			code := &g.codes[j][0]
-			if f.again == againOffGrid && offGrid>>j&1 == 0 {
-				*code = uint32(codes[j])
-				continue
-			}
-			if _, unclear := k.near(f, g, j, 1, gridMargin(energy[j], scale)); unclear != 0 {
-				nearest, ok := nearestPoint(f.book, near.near(near.point(uint16(*code))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], scale)
-				if !ok {
-					return infinite
+		if f.again == againOffGrid {
+			for j := range n / size {
+				if offGrid>>j&1 == 0 {
+					g.codes[j][0] = uint32(codes[j])
 				}
-				*code = uint32(nearest)
 			}
-			codes[j] = uint16(*code)
+		}
+		if !k.nearest(f, g, 1, &energy) {
+			return infinite
+		}
+		for j := range n / size {
+			codes[j] = uint16(g.codes[j][0])
 		}
 		k.fit(f, g, 1)
 		if qx, q2 := g.sums[0][0], g.sums[1][0]; q2 > 0 {
@@ -202,6 +208,26 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 		s.points[j] = uint16(near.point(codes[j]))
 	}
 	return scale
+}
+
+// nearest replaces the codes of the first count candidates that are no points by
+// those of the nearest ones. It is false where no point has a finite error.
+func (k *gridKernels) nearest(f *gridFormat, g *gridWork, count int, energy *[8]float32) bool {
+	for j := range f.group / f.book.coordinates {
+		g.margins[j] = gridMargin(energy[j], g.scale[count-1])
+	}
+	near, size := f.book.neighbours(), f.book.coordinates
+	for _, place := range k.near(f, g, count) {
+		j, i := place/gridLanes, place%gridLanes
+		code := &g.codes[j][i]
+		first := int(j) * size
+		nearest, ok := nearestPoint(f.book, near.near(near.point(uint16(*code))), g.x[first:first+size], g.root[first:first+size], g.scale[i])
+		if !ok {
+			return false
+		}
+		*code = uint32(nearest)
+	}
+	return true
 }
 
 // bounded reports whether the numbers of s are such that lines neither overflow
@@ -256,7 +282,21 @@ func fitGrid(f *gridFormat, g *gridWork, count int) {
 }
 
 // nearGrid is near in plain Go.
-func nearGrid(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32) {
+func nearGrid(f *gridFormat, g *gridWork, count int) (unclear []uint16) {
+	unclear = g.unclear[:0]
+	for j := range f.group / f.book.coordinates {
+		var some uint32
+		g.off[j], some = nearGroup(f, g, j, count, g.margins[j])
+		for ; some != 0; some &= some - 1 {
+			unclear = append(unclear, uint16(j*gridLanes+bits.TrailingZeros32(some)))
+		}
+	}
+	return unclear
+}
+
+// nearGroup is nearGrid for a group. unclear are its candidates for which the
+// nearest point is not certain.
+func nearGroup(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32) {
 	book, near := f.book, f.book.neighbours()
 	size := book.coordinates
 	x, w := g.x[group*size:(group+1)*size], g.root[group*size:(group+1)*size]

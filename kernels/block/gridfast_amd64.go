@@ -9,7 +9,10 @@ package block
 type (
 	gridRound func(codes *uint32, x, inverses *float32, groups int)
 	gridFit   func(sums *float32, codes *uint32, w, wx *float32, groups int)
-	gridNear  func(codes *uint32, scales, w, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) uint64
+
+	nearTables func(tables, w, x *float32, groups int)
+	nearRuns   func(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates, last uint64, pairs int)
+	nearQueue  func(queue *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found int) int
 )
 
 var (
@@ -46,11 +49,11 @@ var (
 				g.fitWith(f, fitGrid3x32AVX512, gridLanes)
 			}
 		},
-		near: func(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32) {
+		near: func(f *gridFormat, g *gridWork, count int) (unclear []uint16) {
 			if f.book.bits == 2 {
-				return g.nearWith(f, nearGrid2AVX512, group, count, margin)
+				return g.nearWith(f, near2AVX512, count)
 			}
-			return g.nearWith(f, nearGrid3AVX512, group, count, margin)
+			return g.nearWith(f, near3AVX512, count)
 		},
 	}
 	gridAVX2 = gridKernels{
@@ -86,7 +89,12 @@ var (
 				g.fitWith(f, fitGrid3x16AVX2, 16)
 			}
 		},
-		near: nearGrid,
+		near: func(f *gridFormat, g *gridWork, count int) (unclear []uint16) {
+			if f.book.bits == 2 {
+				return g.nearWith(f, near2AVX2, count)
+			}
+			return g.nearWith(f, near3AVX2, count)
+		},
 	}
 )
 
@@ -103,9 +111,38 @@ func (g *gridWork) fitWith(f *gridFormat, fit gridFit, lanes int) {
 	}
 }
 
-func (g *gridWork) nearWith(f *gridFormat, near gridNear, group, count int, margin float32) (off, unclear uint32) {
+// nearKernels are the steps of the search for near points: the terms of lines, the
+// runs of candidates with the same code in three queues, and the search of each queue.
+type nearKernels struct {
+	tables nearTables
+	runs   nearRuns
+	queues [3]nearQueue
+}
+
+var (
+	near2AVX512 = &nearKernels{nearTables2AVX512, nearRuns2AVX512, [3]nearQueue{nearOne2AVX512, nearTwo2AVX512, nearMany2AVX512}}
+	near3AVX512 = &nearKernels{nearTables3AVX512, nearRuns3AVX512, [3]nearQueue{nearOne3AVX512, nearTwo3AVX512, nearMany3AVX512}}
+	near2AVX2   = &nearKernels{nearTables2AVX2, nearRuns2AVX2, [3]nearQueue{nearOne2AVX2, nearTwo2AVX2, nearMany2AVX2}}
+	near3AVX2   = &nearKernels{nearTables3AVX2, nearRuns3AVX2, [3]nearQueue{nearOne3AVX2, nearTwo3AVX2, nearMany3AVX2}}
+)
+
+// nearWith is near with the kernels of a path. count is at most 31.
+func (g *gridWork) nearWith(f *gridFormat, k *nearKernels, count int) (unclear []uint16) {
+	const twice = 1<<gridLanes | 1
 	n := f.book.neighbours()
-	first := group * f.book.coordinates
-	found := near(&g.codes[group][0], &g.scale[0], &g.root[first], &g.x[first], &n.at[0], &n.lists[0], &g.lines[0][0], count, margin)
-	return uint32(found), uint32(found >> 32)
+	groups := f.group / f.book.coordinates
+	var counts [3]int
+	k.runs(&g.queues[0][0], &counts[0], &g.off[0], &g.codes[0][0], &n.at[0], &n.lists[0],
+		twice*(1<<count-1), twice<<(count-1), groups/2)
+	if counts == [3]int{} {
+		return nil
+	}
+	k.tables(&g.tables[0], &g.root[0], &g.x[0], groups)
+	found := 0
+	for i, queue := range k.queues {
+		if counts[i] > 0 {
+			found = queue(&g.queues[i][0], counts[i], &g.codes[0][0], &g.scale[0], &g.margins[0], &g.tables[0], &n.lists[0], &g.unclear[0], found)
+		}
+	}
+	return g.unclear[:found]
 }
