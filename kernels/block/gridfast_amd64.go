@@ -2,6 +2,8 @@
 
 package block
 
+import "math/bits"
+
 //go:generate go -C ../_gen run ./block -kernels grid -out ../block/gridfast_amd64.s -stubs ../block/gridfast_stubs_amd64.go -pkg block
 
 // Kernels for formats of two and three bits a level, by how many candidates they
@@ -12,102 +14,105 @@ type (
 
 	nearTables func(tables, w, x *float32, groups int)
 	nearRuns   func(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates, last uint64, pairs int)
-	nearQueue  func(queue *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found int) int
+	nearQueue  func(queue, rest *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found, shift int) (unclearToo, left int)
 )
 
 var (
 	gridAVX512 = gridKernels{
-		round: func(f *gridFormat, g *gridWork, count int) {
+		round: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:
-				g.roundWith(f, roundGrid2x8AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid2x8AVX512, gridLanes)
 			case f.book.bits == 2 && count <= 16:
-				g.roundWith(f, roundGrid2x16AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid2x16AVX512, gridLanes)
 			case f.book.bits == 2:
-				g.roundWith(f, roundGrid2x24AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid2x24AVX512, gridLanes)
 			case count <= 8:
-				g.roundWith(f, roundGrid3x8AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid3x8AVX512, gridLanes)
 			case count <= 24:
-				g.roundWith(f, roundGrid3x24AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid3x24AVX512, gridLanes)
 			default:
-				g.roundWith(f, roundGrid3x32AVX512, gridLanes)
+				g.roundWith(f, sub, roundGrid3x32AVX512, gridLanes)
 			}
 		},
-		fit: func(f *gridFormat, g *gridWork, count int) {
+		fit: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:
-				g.fitWith(f, fitGrid2x8AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid2x8AVX512, gridLanes)
 			case f.book.bits == 2 && count <= 16:
-				g.fitWith(f, fitGrid2x16AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid2x16AVX512, gridLanes)
 			case f.book.bits == 2:
-				g.fitWith(f, fitGrid2x24AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid2x24AVX512, gridLanes)
 			case count <= 8:
-				g.fitWith(f, fitGrid3x8AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid3x8AVX512, gridLanes)
 			case count <= 24:
-				g.fitWith(f, fitGrid3x24AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid3x24AVX512, gridLanes)
 			default:
-				g.fitWith(f, fitGrid3x32AVX512, gridLanes)
+				g.fitWith(f, sub, fitGrid3x32AVX512, gridLanes)
 			}
 		},
-		near: func(f *gridFormat, g *gridWork, count int) (unclear []uint16) {
+		near: func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16) {
 			if f.book.bits == 2 {
-				return g.nearWith(f, near2AVX512, count)
+				return g.nearWith(f, near2AVX512, groups, count)
 			}
-			return g.nearWith(f, near3AVX512, count)
+			return g.nearWith(f, near3AVX512, groups, count)
 		},
 	}
 	gridAVX2 = gridKernels{
-		round: func(f *gridFormat, g *gridWork, count int) {
+		round: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:
-				g.roundWith(f, roundGrid2x8AVX2, gridLanes)
+				g.roundWith(f, sub, roundGrid2x8AVX2, gridLanes)
 			case f.book.bits == 2 && count <= 16:
-				g.roundWith(f, roundGrid2x16AVX2, gridLanes)
+				g.roundWith(f, sub, roundGrid2x16AVX2, gridLanes)
 			case f.book.bits == 2:
-				g.roundWith(f, roundGrid2x24AVX2, gridLanes)
+				g.roundWith(f, sub, roundGrid2x24AVX2, gridLanes)
 			case count <= 8:
-				g.roundWith(f, roundGrid3x8AVX2, gridLanes)
+				g.roundWith(f, sub, roundGrid3x8AVX2, gridLanes)
 			case count <= 24:
-				g.roundWith(f, roundGrid3x24AVX2, gridLanes)
+				g.roundWith(f, sub, roundGrid3x24AVX2, gridLanes)
 			default:
-				g.roundWith(f, roundGrid3x16AVX2, 16)
+				g.roundWith(f, sub, roundGrid3x16AVX2, 16)
 			}
 		},
-		fit: func(f *gridFormat, g *gridWork, count int) {
+		fit: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:
-				g.fitWith(f, fitGrid2x8AVX2, gridLanes)
+				g.fitWith(f, sub, fitGrid2x8AVX2, gridLanes)
 			case f.book.bits == 2 && count <= 16:
-				g.fitWith(f, fitGrid2x16AVX2, gridLanes)
+				g.fitWith(f, sub, fitGrid2x16AVX2, gridLanes)
 			case f.book.bits == 2:
-				g.fitWith(f, fitGrid2x24AVX2, gridLanes)
+				g.fitWith(f, sub, fitGrid2x24AVX2, gridLanes)
 			case count <= 8:
-				g.fitWith(f, fitGrid3x8AVX2, gridLanes)
+				g.fitWith(f, sub, fitGrid3x8AVX2, gridLanes)
 			case count <= 24:
-				g.fitWith(f, fitGrid3x24AVX2, gridLanes)
+				g.fitWith(f, sub, fitGrid3x24AVX2, gridLanes)
 			default:
-				g.fitWith(f, fitGrid3x16AVX2, 16)
+				g.fitWith(f, sub, fitGrid3x16AVX2, 16)
 			}
 		},
-		near: func(f *gridFormat, g *gridWork, count int) (unclear []uint16) {
+		near: func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16) {
 			if f.book.bits == 2 {
-				return g.nearWith(f, near2AVX2, count)
+				return g.nearWith(f, near2AVX2, groups, count)
 			}
-			return g.nearWith(f, near3AVX2, count)
+			return g.nearWith(f, near3AVX2, groups, count)
 		},
 	}
 )
 
 // roundWith runs a kernel for all candidates, so many lanes at a time.
-func (g *gridWork) roundWith(f *gridFormat, round gridRound, lanes int) {
+func (g *gridWork) roundWith(f *gridFormat, sub int, round gridRound, lanes int) {
+	groups := f.group / f.book.coordinates
 	for at := 0; at < gridLanes; at += lanes {
-		round(&g.codes[0][at], &g.x[0], &g.inverse[at], f.group/f.book.coordinates)
+		round(&g.codes[sub*groups][at], &g.subs[sub].x[0], &g.inverse[sub][at], groups)
 	}
 }
 
-func (g *gridWork) fitWith(f *gridFormat, fit gridFit, lanes int) {
+func (g *gridWork) fitWith(f *gridFormat, sub int, fit gridFit, lanes int) {
+	groups := f.group / f.book.coordinates
+	s := &g.subs[sub]
 	for at := 0; at < gridLanes; at += lanes {
-		fit(&g.sums[0][at], &g.codes[0][at], &g.weight[0], &g.wx[0], f.group/f.book.coordinates)
+		fit(&g.sums[0][at], &g.codes[sub*groups][at], &s.weight[0], &s.wx[0], groups)
 	}
 }
 
@@ -127,21 +132,26 @@ var (
 )
 
 // nearWith is near with the kernels of a path. count is at most 31.
-func (g *gridWork) nearWith(f *gridFormat, k *nearKernels, count int) (unclear []uint16) {
+func (g *gridWork) nearWith(f *gridFormat, k *nearKernels, groups, count int) (unclear []uint16) {
 	const twice = 1<<gridLanes | 1
 	n := f.book.neighbours()
-	groups := f.group / f.book.coordinates
 	var counts [3]int
 	k.runs(&g.queues[0][0], &counts[0], &g.off[0], &g.codes[0][0], &n.at[0], &n.lists[0],
 		twice*(1<<count-1), twice<<(count-1), groups/2)
 	if counts == [3]int{} {
 		return nil
 	}
-	k.tables(&g.tables[0], &g.root[0], &g.x[0], groups)
+	each := f.group / f.book.coordinates // of a sub-block
+	for i := 0; i < groups; i += each {
+		s := &g.subs[i/each]
+		k.tables(&g.tables[i*8*16], &s.root[0], &s.x[0], each)
+	}
+	shift := bits.Len(gridLanes*uint(each)) - 1
 	found := 0
-	for i, queue := range k.queues {
-		if counts[i] > 0 {
-			found = queue(&g.queues[i][0], counts[i], &g.codes[0][0], &g.scale[0], &g.margins[0], &g.tables[0], &n.lists[0], &g.unclear[0], found)
+	for i, search := range k.queues {
+		from, to := &g.queues[i], &g.queues[3]
+		for left := counts[i]; left > 0; from, to = to, from {
+			found, left = search(&from[0], &to[0], left, &g.codes[0][0], &g.scale[0][0], &g.margins[0], &g.tables[0], &n.lists[0], &g.unclear[0], found, shift)
 		}
 	}
 	return g.unclear[:found]

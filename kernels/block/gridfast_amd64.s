@@ -1226,8 +1226,8 @@ TEXT ·nearRuns2AVX512(SB), NOSPLIT, $0-72
 	MOVQ codes+24(FP), CX
 	XORQ DX, DX
 	LEAQ (AX), BX
-	LEAQ 2112(AX), SI
-	LEAQ 4224(AX), AX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
 group14:
 	VMOVUPS  (CX), Z0
@@ -1317,44 +1317,46 @@ run15:
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, SI
 	SHRQ    $0x03, SI
-	SUBQ    $+264, SI
+	SUBQ    $+1032, SI
 	MOVQ    SI, 8(CX)
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, AX
 	SHRQ    $0x03, AX
-	SUBQ    $+528, AX
+	SUBQ    $+2064, AX
 	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
-// func nearOne2AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearOne2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next16:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Z0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Z2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Z3
 	VPERMPS      (R9), Z3, Z4
@@ -1416,8 +1418,8 @@ next16:
 	XORL         R8, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -1426,20 +1428,20 @@ next16:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R10, Z0
 	MOVL         $-1, R10
 	BZHIL        R9, R10, R10
 	KMOVW        R10, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R9
-	MOVQ         queue+0(FP), R10
-	ADDQ         $+2104, R10
+	MOVQ         rest+8(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R11, R11
 	CMOVQNE      R10, R9
 	MOVL         R8, (R9)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -1453,48 +1455,53 @@ next16:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next16
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next16
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo2AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearTwo2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next17:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Z0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Z2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Z3
 	VPERMPS      (R9), Z3, Z4
@@ -1598,8 +1605,8 @@ next17:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -1608,20 +1615,20 @@ next17:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R8, Z0
 	MOVL         $-1, R8
 	BZHIL        R9, R8, R8
 	KMOVW        R8, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -1635,48 +1642,53 @@ next17:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next17
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next17
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany2AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearMany2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next18:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Z0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Z2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VBROADCASTSS constants<>+420(SB), Z3
 	VBROADCASTSS constants<>+420(SB), Z4
@@ -1774,8 +1786,8 @@ loop19:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -1784,20 +1796,20 @@ loop19:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R8, Z0
 	MOVL         $-1, R8
 	BZHIL        R9, R8, R8
 	KMOVW        R8, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -1811,17 +1823,20 @@ loop19:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next18
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next18
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
@@ -1889,8 +1904,8 @@ TEXT ·nearRuns3AVX512(SB), NOSPLIT, $0-72
 	MOVQ codes+24(FP), CX
 	XORQ DX, DX
 	LEAQ (AX), BX
-	LEAQ 2112(AX), SI
-	LEAQ 4224(AX), AX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
 group21:
 	VMOVUPS  (CX), Z0
@@ -1980,44 +1995,46 @@ run22:
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, SI
 	SHRQ    $0x03, SI
-	SUBQ    $+264, SI
+	SUBQ    $+1032, SI
 	MOVQ    SI, 8(CX)
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, AX
 	SHRQ    $0x03, AX
-	SUBQ    $+528, AX
+	SUBQ    $+2064, AX
 	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
-// func nearOne3AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearOne3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, FMA3
-TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next23:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Y3
 	VPERMPS      (R9), Y3, Y4
@@ -2074,8 +2091,8 @@ next23:
 	XORL         R8, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -2084,20 +2101,20 @@ next23:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R10, Z0
 	MOVL         $-1, R10
 	BZHIL        R9, R10, R10
 	KMOVW        R10, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R9
-	MOVQ         queue+0(FP), R10
-	ADDQ         $+2104, R10
+	MOVQ         rest+8(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R11, R11
 	CMOVQNE      R10, R9
 	MOVL         R8, (R9)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -2111,48 +2128,53 @@ next23:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next23
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next23
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo3AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearTwo3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next24:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Z0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Z2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Z3
 	VPERMPS      (R9), Z3, Z4
@@ -2214,8 +2236,8 @@ next24:
 	XORL         R8, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -2224,20 +2246,20 @@ next24:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R10, Z0
 	MOVL         $-1, R10
 	BZHIL        R9, R10, R10
 	KMOVW        R10, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R9
-	MOVQ         queue+0(FP), R10
-	ADDQ         $+2104, R10
+	MOVQ         rest+8(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R11, R11
 	CMOVQNE      R10, R9
 	MOVL         R8, (R9)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -2251,48 +2273,53 @@ next24:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next24
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next24
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany3AVX512(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
+// func nearMany3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next25:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Z0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Z2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VBROADCASTSS constants<>+420(SB), Z3
 	VBROADCASTSS constants<>+420(SB), Z4
@@ -2390,8 +2417,8 @@ loop26:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -2400,20 +2427,20 @@ loop26:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VPBROADCASTD R8, Z0
 	MOVL         $-1, R8
 	BZHIL        R9, R8, R8
 	KMOVW        R8, K1
 	VMOVDQU32    Z0, K1, (R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -2427,17 +2454,20 @@ loop26:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next25
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next25
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
@@ -3973,8 +4003,8 @@ TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
 	MOVQ codes+24(FP), CX
 	XORQ DX, DX
 	LEAQ (AX), BX
-	LEAQ 2112(AX), SI
-	LEAQ 4224(AX), AX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
 group40:
 	XORQ      DI, DI
@@ -4094,44 +4124,46 @@ run41:
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, SI
 	SHRQ    $0x03, SI
-	SUBQ    $+264, SI
+	SUBQ    $+1032, SI
 	MOVQ    SI, 8(CX)
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, AX
 	SHRQ    $0x03, AX
-	SUBQ    $+528, AX
+	SUBQ    $+2064, AX
 	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
-// func nearOne2AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearOne2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next42:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Y3
 	VPERMPS      (R9), Y3, Y4
@@ -4207,8 +4239,8 @@ next42:
 	XORL         R8, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -4217,8 +4249,8 @@ next42:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R10, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -4232,12 +4264,12 @@ next42:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R9
-	MOVQ         queue+0(FP), R10
-	ADDQ         $+2104, R10
+	MOVQ         rest+8(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R11, R11
 	CMOVQNE      R10, R9
 	MOVL         R8, (R9)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -4251,48 +4283,53 @@ next42:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next42
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next42
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo2AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearTwo2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next43:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Y3
 	VPERMPS      (R9), Y3, Y4
@@ -4430,8 +4467,8 @@ next43:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -4440,8 +4477,8 @@ next43:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R8, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -4455,12 +4492,12 @@ next43:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -4474,48 +4511,53 @@ next43:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next43
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next43
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany2AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearMany2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next44:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VBROADCASTSS constants<>+420(SB), Y3
 	VBROADCASTSS constants<>+420(SB), Y4
@@ -4627,8 +4669,8 @@ loop45:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -4637,8 +4679,8 @@ loop45:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R8, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -4652,12 +4694,12 @@ loop45:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -4671,17 +4713,20 @@ loop45:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next44
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next44
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
@@ -4749,8 +4794,8 @@ TEXT ·nearRuns3AVX2(SB), NOSPLIT, $0-72
 	MOVQ codes+24(FP), CX
 	XORQ DX, DX
 	LEAQ (AX), BX
-	LEAQ 2112(AX), SI
-	LEAQ 4224(AX), AX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
 group47:
 	XORQ      DI, DI
@@ -4870,44 +4915,46 @@ run48:
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, SI
 	SHRQ    $0x03, SI
-	SUBQ    $+264, SI
+	SUBQ    $+1032, SI
 	MOVQ    SI, 8(CX)
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, AX
 	SHRQ    $0x03, AX
-	SUBQ    $+528, AX
+	SUBQ    $+2064, AX
 	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
-// func nearOne3AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearOne3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next49:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Y3
 	VPERMPS      (R9), Y3, Y4
@@ -4964,8 +5011,8 @@ next49:
 	XORL         R8, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -4974,8 +5021,8 @@ next49:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R10, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -4989,12 +5036,12 @@ next49:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R9
-	MOVQ         queue+0(FP), R10
-	ADDQ         $+2104, R10
+	MOVQ         rest+8(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R11, R11
 	CMOVQNE      R10, R9
 	MOVL         R8, (R9)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -5008,48 +5055,53 @@ next49:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next49
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next49
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo3AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearTwo3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next50:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VPMOVSXWD    (R8), Y3
 	VPERMPS      (R9), Y3, Y4
@@ -5149,8 +5201,8 @@ next50:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -5159,8 +5211,8 @@ next50:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R8, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -5174,12 +5226,12 @@ next50:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -5193,48 +5245,53 @@ next50:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next50
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next50
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany3AVX2(queue *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)
-// Requires: AVX, AVX2, BMI, CMOV, FMA3
-TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-80
-	MOVQ n+8(FP), AX
-	MOVQ found+64(FP), CX
-	MOVQ queue+0(FP), DX
-	MOVQ queue+0(FP), BX
-	LEAQ (BX)(AX*8), BX
+// func nearMany3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
+TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-104
+	MOVQ queue+0(FP), AX
+	MOVQ found+72(FP), CX
+	MOVQ rest+8(FP), DX
 
 next51:
-	MOVWQZX      (DX), AX
-	MOVWQZX      2(DX), SI
-	MOVL         4(DX), DI
-	ADDQ         $0x08, DX
-	MOVQ         lists+48(FP), R8
+	MOVWQZX      (AX), BX
+	MOVWQZX      2(AX), SI
+	MOVL         4(AX), DI
+	ADDQ         $0x08, AX
+	MOVQ         lists+56(FP), R8
 	LEAQ         2(R8)(DI*2), R8
-	MOVQ         AX, R9
+	MOVQ         BX, R9
 	SHRQ         $0x05, R9
-	MOVQ         AX, R10
+	MOVQ         shift+80(FP), R10
+	SHRXQ        R10, BX, R11
+	SHLQ         $0x05, R11
+	MOVQ         BX, R10
 	ANDQ         $0x1f, R10
-	MOVQ         scales+24(FP), R11
+	ADDQ         R11, R10
+	MOVQ         scales+32(FP), R11
 	VBROADCASTSS (R11)(R10*4), Y0
 	ADDQ         SI, R10
 	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+32(FP), R10
+	MOVQ         margins+40(FP), R10
 	VBROADCASTSS (R10)(R9*4), Y2
 	SHLQ         $0x09, R9
-	MOVQ         tables+40(FP), R10
+	MOVQ         tables+48(FP), R10
 	ADDQ         R10, R9
 	VBROADCASTSS constants<>+420(SB), Y3
 	VBROADCASTSS constants<>+420(SB), Y4
@@ -5327,8 +5384,8 @@ loop52:
 	XORL         R10, R12
 	ORL          R9, R12
 	ORL          R11, R12
-	MOVQ         unclear+56(FP), R13
-	MOVW         AX, (R13)(CX*2)
+	MOVQ         unclear+64(FP), R13
+	MOVW         BX, (R13)(CX*2)
 	XORL         R14, R14
 	TESTL        R9, R9
 	SETEQ        R14
@@ -5337,8 +5394,8 @@ loop52:
 	LEAQ         1(SI), R9
 	TESTL        R12, R12
 	CMOVQNE      R14, R9
-	MOVQ         codes+16(FP), R14
-	LEAQ         (R14)(AX*4), R14
+	MOVQ         codes+24(FP), R14
+	LEAQ         (R14)(BX*4), R14
 	VMOVD        R8, X0
 	VPBROADCASTD X0, Y1
 	VMOVD        R9, X0
@@ -5352,12 +5409,12 @@ loop52:
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R14)
 	LEAQ         (R14)(SI*4), R8
-	MOVQ         queue+0(FP), R9
-	ADDQ         $+2104, R9
+	MOVQ         rest+8(FP), R9
+	ADDQ         $+8248, R9
 	TESTL        R11, R11
 	CMOVQNE      R9, R8
 	MOVL         R10, (R8)
-	LEAQ         (AX)(SI*1), R8
+	LEAQ         (BX)(SI*1), R8
 	MOVW         R8, (R13)(CX*2)
 	XORL         R8, R8
 	TESTL        R11, R11
@@ -5371,17 +5428,20 @@ loop52:
 	TESTL        R12, R12
 	CMOVQEQ      R10, R8
 	CMOVQEQ      R10, R9
-	ADDQ         AX, R8
+	ADDQ         BX, R8
 	SUBQ         R9, SI
-	MOVW         R8, (BX)
-	MOVW         SI, 2(BX)
-	MOVL         DI, 4(BX)
+	MOVW         R8, (DX)
+	MOVW         SI, 2(DX)
+	MOVL         DI, 4(DX)
 	NOTQ         SI
 	SHRQ         $0x3f, SI
-	LEAQ         (BX)(SI*8), BX
-	CMPQ         DX, BX
-	JNE          next51
-	MOVQ         CX, unclearToo+72(FP)
+	LEAQ         (DX)(SI*8), DX
+	DECQ         n+16(FP)
+	JNZ          next51
+	MOVQ         CX, unclearToo+88(FP)
+	SUBQ         rest+8(FP), DX
+	SHRQ         $0x03, DX
+	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 

@@ -25,7 +25,7 @@ type nearGrid struct {
 const (
 	nearFill  = 16
 	nearGroup = 512
-	nearRoom  = 8*32 + 8 // of a queue, the last of which is never read
+	nearRoom  = 32*32 + 8 // of a queue, the last of which is never read
 )
 
 // near writes them.
@@ -289,12 +289,10 @@ func (n *nearGrid) differences(codes Register, bits GPVirtual) {
 // first and the last candidate.
 func (n *nearGrid) write(name, doc string, search func(*nearRun)) {
 	n.function(fmt.Sprintf("%s%d", name, n.levels),
-		"func(queue *uint64, n int, codes *uint32, scales, margins, tables *float32, lists *uint16, unclear *uint16, found int) (unclearToo int)",
+		"func(queue, rest *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found, shift int) (unclearToo, left int)",
 		"finds points from lists "+doc)
-	count, found := Load(Param("n"), GP64()).(GPVirtual), Load(Param("found"), GP64()).(GPVirtual)
 	r := &nearRun{i: pointer("queue").(GPVirtual)}
-	end_ := pointer("queue").(GPVirtual)
-	LEAQ(Mem{Base: end_, Index: count, Scale: 8}, end_)
+	found, rest := pointer("found").(GPVirtual), pointer("rest").(GPVirtual)
 	next := label("next")
 	Label(next)
 	r.first, r.follow, r.place = GP64(), GP64(), GP64()
@@ -304,10 +302,13 @@ func (n *nearGrid) write(name, doc string, search func(*nearRun)) {
 	ADDQ(Imm(8), r.i)
 	n.begin(r)
 	search(r)
-	n.settle(r, end_, found)
-	CMPQ(r.i, end_)
-	JNE(LabelRef(next))
+	n.settle(r, rest, found)
+	DECQ(parameter("n"))
+	JNZ(LabelRef(next))
 	Store(found, ReturnIndex(0))
+	SUBQ(parameter("rest"), rest)
+	SHRQ(Imm(3), rest)
+	Store(rest, ReturnIndex(1))
 	end()
 }
 
@@ -328,8 +329,14 @@ func (n *nearGrid) begin(r *nearRun) {
 	group, candidate := r.tables, GP64()
 	MOVQ(r.first, group)
 	SHRQ(Imm(5), group)
-	MOVQ(r.first, candidate)
-	ANDQ(Imm(31), candidate)
+	{
+		row, shift := GP64(), pointer("shift")
+		SHRXQ(shift, r.first, row)
+		SHLQ(Imm(5), row)
+		MOVQ(r.first, candidate)
+		ANDQ(Imm(31), candidate)
+		ADDQ(row, candidate)
+	}
 	base := pointer("scales")
 	for i := range r.scales {
 		if i == 1 {
@@ -500,8 +507,8 @@ func (n *nearGrid) finish(r *nearRun, i int, s nearState) {
 //	if same: codes of first to first + follow, at most 16 = code
 //	else: those of the first and the last that are certain
 //	unclear = append(unclear, those that are not)
-//	queue = append(queue, what is left between)
-func (n *nearGrid) settle(r *nearRun, queueEnd, found GPVirtual) {
+//	rest = append(rest, what is left between)
+func (n *nearGrid) settle(r *nearRun, rest, found GPVirtual) {
 	differ := GP64()
 	MOVL(r.codes[0].As32(), differ.As32())
 	XORL(r.codes[1].As32(), differ.As32())
@@ -523,7 +530,7 @@ func (n *nearGrid) settle(r *nearRun, queueEnd, found GPVirtual) {
 	LEAQ(Mem{Base: codes, Index: r.first, Scale: 4}, codes)
 	n.fill(codes, r.codes[0], fill)
 	LEAQ(Mem{Base: codes, Index: r.follow, Scale: 4}, last)
-	trash := pointer("queue").(GPVirtual)
+	trash := pointer("rest").(GPVirtual)
 	ADDQ(I32(8*(nearRoom-1)), trash)
 	TESTL(r.others[1].As32(), r.others[1].As32())
 	CMOVQNE(trash, last)
@@ -550,12 +557,12 @@ func (n *nearGrid) settle(r *nearRun, queueEnd, found GPVirtual) {
 	CMOVQEQ(fills, less)
 	ADDQ(r.first, begin)
 	SUBQ(less, r.follow)
-	MOVW(begin.As16(), at(queueEnd, 0))
-	MOVW(r.follow.As16(), at(queueEnd, 2))
-	MOVL(r.place.As32(), at(queueEnd, 4))
+	MOVW(begin.As16(), at(rest, 0))
+	MOVW(r.follow.As16(), at(rest, 2))
+	MOVL(r.place.As32(), at(rest, 4))
 	NOTQ(r.follow)
 	SHRQ(Imm(63), r.follow)
-	LEAQ(Mem{Base: queueEnd, Index: r.follow, Scale: 8}, queueEnd)
+	LEAQ(Mem{Base: rest, Index: r.follow, Scale: 8}, rest)
 }
 
 // fill stores a code in the first so many of 16 places, or less.
