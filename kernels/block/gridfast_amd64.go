@@ -14,7 +14,8 @@ type (
 
 	nearTables func(tables, w, x *float32, groups int)
 	nearRuns   func(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates, last uint64, pairs int)
-	nearQueue  func(queue, rest *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found, shift int) (unclearToo, left int)
+	nearQueue  func(results, queue *uint64, n int, scales, margins, tables *float32, lists *uint16, shift int)
+	nearSettle func(results, queue, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo, left int)
 )
 
 var (
@@ -122,13 +123,14 @@ type nearKernels struct {
 	tables nearTables
 	runs   nearRuns
 	queues [3]nearQueue
+	settle nearSettle
 }
 
 var (
-	near2AVX512 = &nearKernels{nearTables2AVX512, nearRuns2AVX512, [3]nearQueue{nearOne2AVX512, nearTwo2AVX512, nearMany2AVX512}}
-	near3AVX512 = &nearKernels{nearTables3AVX512, nearRuns3AVX512, [3]nearQueue{nearOne3AVX512, nearTwo3AVX512, nearMany3AVX512}}
-	near2AVX2   = &nearKernels{nearTables2AVX2, nearRuns2AVX2, [3]nearQueue{nearOne2AVX2, nearTwo2AVX2, nearMany2AVX2}}
-	near3AVX2   = &nearKernels{nearTables3AVX2, nearRuns3AVX2, [3]nearQueue{nearOne3AVX2, nearTwo3AVX2, nearMany3AVX2}}
+	near2AVX512 = &nearKernels{nearTables2AVX512, nearRuns2AVX512, [3]nearQueue{nearOne2AVX512, nearTwo2AVX512, nearMany2AVX512}, settleNearAVX512}
+	near3AVX512 = &nearKernels{nearTables3AVX512, nearRuns3AVX512, [3]nearQueue{nearOne3AVX512, nearTwo3AVX512, nearMany3AVX512}, settleNearAVX512}
+	near2AVX2   = &nearKernels{nearTables2AVX2, nearRuns2AVX2, [3]nearQueue{nearOne2AVX2, nearTwo2AVX2, nearMany2AVX2}, settleNearAVX2}
+	near3AVX2   = &nearKernels{nearTables3AVX2, nearRuns3AVX2, [3]nearQueue{nearOne3AVX2, nearTwo3AVX2, nearMany3AVX2}, settleNearAVX2}
 )
 
 // nearWith is near with the kernels of a path. count is at most 31.
@@ -151,7 +153,8 @@ func (g *gridWork) nearWith(f *gridFormat, k *nearKernels, groups, count int) (u
 	for i, search := range k.queues {
 		from, to := &g.queues[i], &g.queues[3]
 		for left := counts[i]; left > 0; from, to = to, from {
-			found, left = search(&from[0], &to[0], left, &g.codes[0][0], &g.scale[0][0], &g.margins[0], &g.tables[0], &n.lists[0], &g.unclear[0], found, shift)
+			search(&g.results[0], &from[0], left, &g.scale[0][0], &g.margins[0], &g.tables[0], &n.lists[0], shift)
+			found, left = k.settle(&g.results[0], &from[0], &to[0], left, &g.codes[0][0], &g.unclear[0], found)
 		}
 	}
 	return g.unclear[:found]

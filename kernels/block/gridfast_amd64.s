@@ -1327,54 +1327,51 @@ run15:
 	VZEROUPPER
 	RET
 
-// func nearOne2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearOne2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next16:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Z0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Z3
-	VPERMPS      (R9), Z3, Z4
-	VPERMPS      64(R9), Z3, Z5
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Z3
+	VPERMPS      (SI), Z3, Z4
+	VPERMPS      64(SI), Z3, Z5
 	VPSRLD       $0x04, Z3, Z6
-	VPERMPS      128(R9), Z6, Z7
+	VPERMPS      128(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      192(R9), Z6, Z6
+	VPERMPS      192(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x08, Z3, Z6
-	VPERMPS      256(R9), Z6, Z7
+	VPERMPS      256(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      320(R9), Z6, Z6
+	VPERMPS      320(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x0c, Z3, Z3
-	VPERMPS      384(R9), Z3, Z6
+	VPERMPS      384(SI), Z3, Z6
 	VADDPS       Z6, Z4, Z4
-	VPERMPS      448(R9), Z3, Z3
+	VPERMPS      448(SI), Z3, Z3
 	VADDPS       Z3, Z5, Z5
 	VMOVAPS      Z0, Z0
 	VFMSUB213PS  Z5, Z4, Z0
@@ -1393,10 +1390,10 @@ next16:
 	VMAXPS       Z2, Z3, Z3
 	VADDPS       Z3, Z4, Z4
 	VCMPPS       $0x12, Z4, Z0, K1
-	KMOVW        K1, R9
-	TZCNTL       R9, R10
-	BLSRL        R9, R9
-	MOVWLZX      (R8)(R10*2), R10
+	KMOVW        K1, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
 	VSHUFF32X4   $0x4e, Z1, Z1, Z0
 	VMINPS       Z0, Z1, Z3
 	VSHUFF32X4   $0xb1, Z3, Z3, Z0
@@ -1410,138 +1407,88 @@ next16:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z3, Z3
 	VCMPPS       $0x12, Z3, Z1, K1
-	KMOVW        K1, R11
-	TZCNTL       R11, R12
-	BLSRL        R11, R11
-	MOVWLZX      (R8)(R12*2), R8
-	MOVL         R10, R12
-	XORL         R8, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R10, Z0
-	MOVL         $-1, R10
-	BZHIL        R9, R10, R10
-	KMOVW        R10, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R9
-	MOVQ         rest+8(FP), R10
-	ADDQ         $+8248, R10
-	TESTL        R11, R11
-	CMOVQNE      R10, R9
-	MOVL         R8, (R9)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	KMOVW        K1, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next16
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearTwo2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next17:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Z0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Z3
-	VPERMPS      (R9), Z3, Z4
-	VPERMPS      64(R9), Z3, Z5
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Z3
+	VPERMPS      (SI), Z3, Z4
+	VPERMPS      64(SI), Z3, Z5
 	VPSRLD       $0x04, Z3, Z6
-	VPERMPS      128(R9), Z6, Z7
+	VPERMPS      128(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      192(R9), Z6, Z6
+	VPERMPS      192(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x08, Z3, Z6
-	VPERMPS      256(R9), Z6, Z7
+	VPERMPS      256(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      320(R9), Z6, Z6
+	VPERMPS      320(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x0c, Z3, Z6
-	VPERMPS      384(R9), Z6, Z7
+	VPERMPS      384(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      448(R9), Z6, Z6
+	VPERMPS      448(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VMOVAPS      Z0, Z6
 	VFMSUB213PS  Z5, Z4, Z6
 	VMOVAPS      Z1, Z7
 	VFMSUB213PS  Z5, Z4, Z7
-	VPMOVSXWD    32(R8), Z4
-	VPERMPS      (R9), Z4, Z5
-	VPERMPS      64(R9), Z4, Z11
+	VPMOVSXWD    32(DI), Z4
+	VPERMPS      (SI), Z4, Z5
+	VPERMPS      64(SI), Z4, Z11
 	VPSRLD       $0x04, Z4, Z12
-	VPERMPS      128(R9), Z12, Z13
+	VPERMPS      128(SI), Z12, Z13
 	VADDPS       Z13, Z5, Z5
-	VPERMPS      192(R9), Z12, Z12
+	VPERMPS      192(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x08, Z4, Z12
-	VPERMPS      256(R9), Z12, Z13
+	VPERMPS      256(SI), Z12, Z13
 	VADDPS       Z13, Z5, Z5
-	VPERMPS      320(R9), Z12, Z12
+	VPERMPS      320(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x0c, Z4, Z12
-	VPERMPS      384(R9), Z12, Z13
+	VPERMPS      384(SI), Z12, Z13
 	VADDPS       Z13, Z5, Z5
-	VPERMPS      448(R9), Z12, Z12
+	VPERMPS      448(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VMOVAPS      Z0, Z0
 	VFMSUB213PS  Z11, Z5, Z0
@@ -1564,16 +1511,16 @@ next17:
 	VMAXPS       Z2, Z6, Z6
 	VADDPS       Z6, Z11, Z11
 	VCMPPS       $0x12, Z11, Z5, K1
-	KMOVW        K1, R8
-	BLSRL        R8, R9
+	KMOVW        K1, DX
+	BLSRL        DX, BX
 	VCMPPS       $0x12, Z11, Z0, K1
-	KMOVW        K1, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X9
+	KMOVW        K1, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X9
 	VPERMD       Z8, Z9, Z0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
 	VCMPPS       $0x11, Z7, Z1, K1
 	VMINPS       Z1, Z7, Z0
 	VMAXPS       Z1, Z7, Z1
@@ -1591,133 +1538,83 @@ next17:
 	VMAXPS       Z2, Z3, Z3
 	VADDPS       Z3, Z4, Z4
 	VCMPPS       $0x12, Z4, Z0, K1
-	KMOVW        K1, R10
-	BLSRL        R10, R11
+	KMOVW        K1, SI
+	BLSRL        SI, DI
 	VCMPPS       $0x12, Z4, Z1, K1
-	KMOVW        K1, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X9
+	KMOVW        K1, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X9
 	VPERMD       Z10, Z9, Z0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R8, Z0
-	MOVL         $-1, R8
-	BZHIL        R9, R8, R8
-	KMOVW        R8, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next17
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearMany2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next18:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Z0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
 	VBROADCASTSS constants<>+420(SB), Z3
 	VBROADCASTSS constants<>+420(SB), Z4
 	VBROADCASTSS constants<>+52(SB), Z5
 	VBROADCASTSS constants<>+420(SB), Z6
 	VBROADCASTSS constants<>+420(SB), Z7
 	VBROADCASTSS constants<>+52(SB), Z8
-	MOVWQZX      -2(R8), R10
-	ADDQ         $0x0f, R10
-	SHRQ         $0x04, R10
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x0f, DX
+	SHRQ         $0x04, DX
 
 loop19:
-	VPMOVSXWD    (R8), Z9
-	VPERMPS      (R9), Z9, Z10
-	VPERMPS      64(R9), Z9, Z11
+	VPMOVSXWD    (DI), Z9
+	VPERMPS      (SI), Z9, Z10
+	VPERMPS      64(SI), Z9, Z11
 	VPSRLD       $0x04, Z9, Z12
-	VPERMPS      128(R9), Z12, Z13
+	VPERMPS      128(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      192(R9), Z12, Z12
+	VPERMPS      192(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x08, Z9, Z12
-	VPERMPS      256(R9), Z12, Z13
+	VPERMPS      256(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      320(R9), Z12, Z12
+	VPERMPS      320(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x0c, Z9, Z12
-	VPERMPS      384(R9), Z12, Z13
+	VPERMPS      384(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      448(R9), Z12, Z12
+	VPERMPS      448(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VMOVAPS      Z0, Z12
 	VFMSUB213PS  Z11, Z10, Z12
@@ -1733,8 +1630,8 @@ loop19:
 	VMINPS       Z10, Z7, Z7
 	VMINPS       Z13, Z6, Z6
 	VBLENDMPS    Z9, Z8, K1, Z8
-	ADDQ         $+32, R8
-	DECQ         R10
+	ADDQ         $+32, DI
+	DECQ         DX
 	JNZ          loop19
 	VSHUFF32X4   $0x4e, Z3, Z3, Z0
 	VMINPS       Z0, Z3, Z1
@@ -1749,16 +1646,16 @@ loop19:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z1, Z1
 	VCMPPS       $0x12, Z1, Z3, K1
-	KMOVW        K1, R8
-	BLSRL        R8, R9
+	KMOVW        K1, DX
+	BLSRL        DX, BX
 	VCMPPS       $0x12, Z1, Z4, K1
-	KMOVW        K1, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X14
+	KMOVW        K1, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X14
 	VPERMD       Z5, Z14, Z0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
 	VSHUFF32X4   $0x4e, Z6, Z6, Z0
 	VMINPS       Z0, Z6, Z1
 	VSHUFF32X4   $0xb1, Z1, Z1, Z0
@@ -1772,71 +1669,24 @@ loop19:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z1, Z1
 	VCMPPS       $0x12, Z1, Z6, K1
-	KMOVW        K1, R10
-	BLSRL        R10, R11
+	KMOVW        K1, SI
+	BLSRL        SI, DI
 	VCMPPS       $0x12, Z1, Z7, K1
-	KMOVW        K1, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X14
+	KMOVW        K1, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X14
 	VPERMD       Z8, Z14, Z0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R8, Z0
-	MOVL         $-1, R8
-	BZHIL        R9, R8, R8
-	KMOVW        R8, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next18
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
@@ -2005,54 +1855,51 @@ run22:
 	VZEROUPPER
 	RET
 
-// func nearOne3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, FMA3
-TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearOne3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next23:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Y3
-	VPERMPS      (R9), Y3, Y4
-	VPERMPS      64(R9), Y3, Y5
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      64(SI), Y3, Y5
 	VPSRLD       $0x03, Y3, Y6
-	VPERMPS      128(R9), Y6, Y7
+	VPERMPS      128(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      192(R9), Y6, Y6
+	VPERMPS      192(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      256(R9), Y6, Y7
+	VPERMPS      256(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      320(R9), Y6, Y6
+	VPERMPS      320(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x09, Y3, Y6
-	VPERMPS      384(R9), Y6, Y7
+	VPERMPS      384(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      448(R9), Y6, Y6
+	VPERMPS      448(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
 	VMOVAPS      Y0, Y0
@@ -2069,10 +1916,10 @@ next23:
 	VMAXPS       Y2, Y3, Y3
 	VADDPS       Y3, Y4, Y4
 	VCMPPS       $0x12, Y4, Y0, Y0
-	VMOVMSKPS    Y0, R9
-	TZCNTL       R9, R10
-	BLSRL        R9, R9
-	MOVWLZX      (R8)(R10*2), R10
+	VMOVMSKPS    Y0, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
 	VPERM2F128   $0x01, Y1, Y1, Y0
 	VMINPS       Y0, Y1, Y3
 	VPERMILPS    $0x4e, Y3, Y0
@@ -2083,116 +1930,66 @@ next23:
 	VMAXPS       Y2, Y0, Y0
 	VADDPS       Y0, Y3, Y3
 	VCMPPS       $0x12, Y3, Y1, Y0
-	VMOVMSKPS    Y0, R11
-	TZCNTL       R11, R12
-	BLSRL        R11, R11
-	MOVWLZX      (R8)(R12*2), R8
-	MOVL         R10, R12
-	XORL         R8, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R10, Z0
-	MOVL         $-1, R10
-	BZHIL        R9, R10, R10
-	KMOVW        R10, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R9
-	MOVQ         rest+8(FP), R10
-	ADDQ         $+8248, R10
-	TESTL        R11, R11
-	CMOVQNE      R10, R9
-	MOVL         R8, (R9)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVMSKPS    Y0, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next23
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearTwo3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearTwo3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next24:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Z0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Z3
-	VPERMPS      (R9), Z3, Z4
-	VPERMPS      64(R9), Z3, Z5
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Z3
+	VPERMPS      (SI), Z3, Z4
+	VPERMPS      64(SI), Z3, Z5
 	VPSRLD       $0x03, Z3, Z6
-	VPERMPS      128(R9), Z6, Z7
+	VPERMPS      128(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      192(R9), Z6, Z6
+	VPERMPS      192(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x06, Z3, Z6
-	VPERMPS      256(R9), Z6, Z7
+	VPERMPS      256(SI), Z6, Z7
 	VADDPS       Z7, Z4, Z4
-	VPERMPS      320(R9), Z6, Z6
+	VPERMPS      320(SI), Z6, Z6
 	VADDPS       Z6, Z5, Z5
 	VPSRLD       $0x09, Z3, Z3
-	VPERMPS      384(R9), Z3, Z6
+	VPERMPS      384(SI), Z3, Z6
 	VADDPS       Z6, Z4, Z4
-	VPERMPS      448(R9), Z3, Z3
+	VPERMPS      448(SI), Z3, Z3
 	VADDPS       Z3, Z5, Z5
 	VMOVAPS      Z0, Z0
 	VFMSUB213PS  Z5, Z4, Z0
@@ -2211,10 +2008,10 @@ next24:
 	VMAXPS       Z2, Z3, Z3
 	VADDPS       Z3, Z4, Z4
 	VCMPPS       $0x12, Z4, Z0, K1
-	KMOVW        K1, R9
-	TZCNTL       R9, R10
-	BLSRL        R9, R9
-	MOVWLZX      (R8)(R10*2), R10
+	KMOVW        K1, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
 	VSHUFF32X4   $0x4e, Z1, Z1, Z0
 	VMINPS       Z0, Z1, Z3
 	VSHUFF32X4   $0xb1, Z3, Z3, Z0
@@ -2228,127 +2025,77 @@ next24:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z3, Z3
 	VCMPPS       $0x12, Z3, Z1, K1
-	KMOVW        K1, R11
-	TZCNTL       R11, R12
-	BLSRL        R11, R11
-	MOVWLZX      (R8)(R12*2), R8
-	MOVL         R10, R12
-	XORL         R8, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R10, Z0
-	MOVL         $-1, R10
-	BZHIL        R9, R10, R10
-	KMOVW        R10, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R9
-	MOVQ         rest+8(FP), R10
-	ADDQ         $+8248, R10
-	TESTL        R11, R11
-	CMOVQNE      R10, R9
-	MOVL         R8, (R9)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	KMOVW        K1, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next24
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
 	VZEROUPPER
 	RET
 
-// func nearMany3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX512F, BMI, BMI2, CMOV
-TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearMany3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
 next25:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Z0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Z1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
 	VBROADCASTSS constants<>+420(SB), Z3
 	VBROADCASTSS constants<>+420(SB), Z4
 	VBROADCASTSS constants<>+52(SB), Z5
 	VBROADCASTSS constants<>+420(SB), Z6
 	VBROADCASTSS constants<>+420(SB), Z7
 	VBROADCASTSS constants<>+52(SB), Z8
-	MOVWQZX      -2(R8), R10
-	ADDQ         $0x0f, R10
-	SHRQ         $0x04, R10
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x0f, DX
+	SHRQ         $0x04, DX
 
 loop26:
-	VPMOVSXWD    (R8), Z9
-	VPERMPS      (R9), Z9, Z10
-	VPERMPS      64(R9), Z9, Z11
+	VPMOVSXWD    (DI), Z9
+	VPERMPS      (SI), Z9, Z10
+	VPERMPS      64(SI), Z9, Z11
 	VPSRLD       $0x03, Z9, Z12
-	VPERMPS      128(R9), Z12, Z13
+	VPERMPS      128(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      192(R9), Z12, Z12
+	VPERMPS      192(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x06, Z9, Z12
-	VPERMPS      256(R9), Z12, Z13
+	VPERMPS      256(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      320(R9), Z12, Z12
+	VPERMPS      320(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VPSRLD       $0x09, Z9, Z12
-	VPERMPS      384(R9), Z12, Z13
+	VPERMPS      384(SI), Z12, Z13
 	VADDPS       Z13, Z10, Z10
-	VPERMPS      448(R9), Z12, Z12
+	VPERMPS      448(SI), Z12, Z12
 	VADDPS       Z12, Z11, Z11
 	VMOVAPS      Z0, Z12
 	VFMSUB213PS  Z11, Z10, Z12
@@ -2364,8 +2111,8 @@ loop26:
 	VMINPS       Z10, Z7, Z7
 	VMINPS       Z13, Z6, Z6
 	VBLENDMPS    Z9, Z8, K1, Z8
-	ADDQ         $+32, R8
-	DECQ         R10
+	ADDQ         $+32, DI
+	DECQ         DX
 	JNZ          loop26
 	VSHUFF32X4   $0x4e, Z3, Z3, Z0
 	VMINPS       Z0, Z3, Z1
@@ -2380,16 +2127,16 @@ loop26:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z1, Z1
 	VCMPPS       $0x12, Z1, Z3, K1
-	KMOVW        K1, R8
-	BLSRL        R8, R9
+	KMOVW        K1, DX
+	BLSRL        DX, BX
 	VCMPPS       $0x12, Z1, Z4, K1
-	KMOVW        K1, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X14
+	KMOVW        K1, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X14
 	VPERMD       Z5, Z14, Z0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
 	VSHUFF32X4   $0x4e, Z6, Z6, Z0
 	VMINPS       Z0, Z6, Z1
 	VSHUFF32X4   $0xb1, Z1, Z1, Z0
@@ -2403,71 +2150,100 @@ loop26:
 	VMAXPS       Z2, Z0, Z0
 	VADDPS       Z0, Z1, Z1
 	VCMPPS       $0x12, Z1, Z6, K1
-	KMOVW        K1, R10
-	BLSRL        R10, R11
+	KMOVW        K1, SI
+	BLSRL        SI, DI
 	VCMPPS       $0x12, Z1, Z7, K1
-	KMOVW        K1, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X14
+	KMOVW        K1, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X14
 	VPERMD       Z8, Z14, Z0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VPBROADCASTD R8, Z0
-	MOVL         $-1, R8
-	BZHIL        R9, R8, R8
-	KMOVW        R8, K1
-	VMOVDQU32    Z0, K1, (R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
 	JNZ          next25
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	VZEROUPPER
+	RET
+
+// func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·settleNearAVX512(SB), NOSPLIT, $0-72
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+	MOVQ found+48(FP), DX
+	MOVQ rest+16(FP), BX
+
+next27:
+	MOVWQZX      (AX), SI
+	MOVWQZX      2(AX), DI
+	MOVL         4(AX), R8
+	MOVWQZX      (CX), R9
+	MOVWLZX      4(CX), R10
+	MOVWQZX      2(CX), R11
+	MOVWLZX      6(CX), R12
+	MOVL         R9, R13
+	XORL         R11, R13
+	ORL          R10, R13
+	ORL          R12, R13
+	MOVQ         unclear+40(FP), R14
+	MOVW         SI, (R14)(DX*2)
+	XORL         R15, R15
+	TESTL        R10, R10
+	SETEQ        R15
+	INCQ         DX
+	SUBQ         R15, DX
+	LEAQ         1(DI), R10
+	TESTL        R13, R13
+	CMOVQNE      R15, R10
+	MOVQ         codes+32(FP), R15
+	LEAQ         (R15)(SI*4), R15
+	VPBROADCASTD R9, Z0
+	MOVL         $-1, R9
+	BZHIL        R10, R9, R9
+	KMOVW        R9, K1
+	VMOVDQU32    Z0, K1, (R15)
+	LEAQ         (R15)(DI*4), R9
+	MOVQ         rest+16(FP), R10
+	ADDQ         $+8248, R10
+	TESTL        R12, R12
+	CMOVQNE      R10, R9
+	MOVL         R11, (R9)
+	LEAQ         (SI)(DI*1), R9
+	MOVW         R9, (R14)(DX*2)
+	XORL         R9, R9
+	TESTL        R12, R12
+	SETNE        R9
+	TESTQ        DI, DI
+	CMOVQEQ      DI, R9
+	ADDQ         R9, DX
+	MOVQ         $0x00000001, R9
+	MOVQ         $0x00000002, R10
+	MOVQ         $0x00000010, R11
+	TESTL        R13, R13
+	CMOVQEQ      R11, R9
+	CMOVQEQ      R11, R10
+	ADDQ         SI, R9
+	SUBQ         R10, DI
+	MOVW         R9, (BX)
+	MOVW         DI, 2(BX)
+	MOVL         R8, 4(BX)
+	NOTQ         DI
+	SHRQ         $0x3f, DI
+	LEAQ         (BX)(DI*8), BX
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+24(FP)
+	JNZ          next27
+	MOVQ         DX, unclearToo+56(FP)
+	SUBQ         rest+16(FP), BX
+	SHRQ         $0x03, BX
+	MOVQ         BX, left+64(FP)
 	VZEROUPPER
 	RET
 
@@ -2485,7 +2261,7 @@ TEXT ·roundGrid2x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y4
 	VBROADCASTSS constants<>+16(SB), Y5
 
-loop27:
+loop28:
 	VBROADCASTSS 28(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -2553,7 +2329,7 @@ loop27:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop27
+	JNZ          loop28
 	VZEROUPPER
 	RET
 
@@ -2570,7 +2346,7 @@ TEXT ·fitGrid2x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop28:
+loop29:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -2647,7 +2423,7 @@ loop28:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop28
+	JNZ          loop29
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -2668,7 +2444,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop29:
+loop30:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2792,7 +2568,7 @@ loop29:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop29
+	JNZ          loop30
 	VZEROUPPER
 	RET
 
@@ -2812,7 +2588,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop30:
+loop31:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2945,7 +2721,7 @@ loop30:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop30
+	JNZ          loop31
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2969,7 +2745,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop31:
+loop32:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -3149,7 +2925,7 @@ loop31:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop31
+	JNZ          loop32
 	VZEROUPPER
 	RET
 
@@ -3172,7 +2948,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop32:
+loop33:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3361,7 +3137,7 @@ loop32:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop32
+	JNZ          loop33
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3385,7 +3161,7 @@ TEXT ·roundGrid3x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y4
 	VBROADCASTSS constants<>+60(SB), Y5
 
-loop33:
+loop34:
 	VBROADCASTSS 12(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -3421,7 +3197,7 @@ loop33:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop33
+	JNZ          loop34
 	VZEROUPPER
 	RET
 
@@ -3438,7 +3214,7 @@ TEXT ·fitGrid3x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop34:
+loop35:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -3479,7 +3255,7 @@ loop34:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop34
+	JNZ          loop35
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -3501,7 +3277,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop35:
+loop36:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -3593,7 +3369,7 @@ loop35:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop35
+	JNZ          loop36
 	VZEROUPPER
 	RET
 
@@ -3616,7 +3392,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop36:
+loop37:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3713,7 +3489,7 @@ loop36:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop36
+	JNZ          loop37
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3738,7 +3514,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop37:
+loop38:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -3802,7 +3578,7 @@ loop37:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop37
+	JNZ          loop38
 	VZEROUPPER
 	RET
 
@@ -3822,7 +3598,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop38:
+loop39:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -3891,7 +3667,7 @@ loop38:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop38
+	JNZ          loop39
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3907,7 +3683,7 @@ TEXT ·nearTables2AVX2(SB), NOSPLIT, $0-32
 	MOVQ x+16(FP), DX
 	MOVQ groups+24(FP), BX
 
-loop39:
+loop40:
 	VMOVUPS      constants<>+96(SB), Y0
 	VMOVUPS      constants<>+160(SB), Y1
 	VBROADCASTSS (CX), Y2
@@ -3992,7 +3768,7 @@ loop39:
 	ADDQ         $+32, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop39
+	JNZ          loop40
 	VZEROUPPER
 	RET
 
@@ -4006,7 +3782,7 @@ TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group40:
+group41:
 	XORQ      DI, DI
 	VMOVUPS   224(CX), Y0
 	VPCMPEQD  220(CX), Y0, Y0
@@ -4058,7 +3834,7 @@ group40:
 	ORQ       last+56(FP), R8
 	XORQ      R9, R9
 
-run41:
+run42:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -4106,7 +3882,7 @@ run41:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run41
+	JNZ     run42
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -4114,7 +3890,7 @@ run41:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group40
+	JNZ     group41
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -4134,74 +3910,71 @@ run41:
 	VZEROUPPER
 	RET
 
-// func nearOne2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearOne2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next42:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Y3
-	VPERMPS      (R9), Y3, Y4
-	VPERMPS      32(R9), Y3, Y5
+next43:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
 	VPSRLD       $0x02, Y3, Y6
-	VPERMPS      64(R9), Y6, Y7
+	VPERMPS      64(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      96(R9), Y6, Y6
+	VPERMPS      96(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x04, Y3, Y6
-	VPERMPS      128(R9), Y6, Y7
+	VPERMPS      128(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      160(R9), Y6, Y6
+	VPERMPS      160(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      192(R9), Y6, Y7
+	VPERMPS      192(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      224(R9), Y6, Y6
+	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x08, Y3, Y6
-	VPERMPS      256(R9), Y6, Y7
+	VPERMPS      256(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      288(R9), Y6, Y6
+	VPERMPS      288(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0a, Y3, Y6
-	VPERMPS      320(R9), Y6, Y7
+	VPERMPS      320(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      352(R9), Y6, Y6
+	VPERMPS      352(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0c, Y3, Y6
-	VPERMPS      384(R9), Y6, Y7
+	VPERMPS      384(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      416(R9), Y6, Y6
+	VPERMPS      416(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0e, Y3, Y3
-	VPERMPS      448(R9), Y3, Y6
+	VPERMPS      448(SI), Y3, Y6
 	VADDPS       Y6, Y4, Y4
-	VPERMPS      480(R9), Y3, Y3
+	VPERMPS      480(SI), Y3, Y3
 	VADDPS       Y3, Y5, Y5
 	VMOVAPS      Y0, Y0
 	VFMSUB213PS  Y5, Y4, Y0
@@ -4217,10 +3990,10 @@ next42:
 	VMAXPS       Y2, Y3, Y3
 	VADDPS       Y3, Y4, Y4
 	VCMPPS       $0x12, Y4, Y0, Y0
-	VMOVMSKPS    Y0, R9
-	TZCNTL       R9, R10
-	BLSRL        R9, R9
-	MOVWLZX      (R8)(R10*2), R10
+	VMOVMSKPS    Y0, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
 	VPERM2F128   $0x01, Y1, Y1, Y0
 	VMINPS       Y0, Y1, Y3
 	VPERMILPS    $0x4e, Y3, Y0
@@ -4231,185 +4004,128 @@ next42:
 	VMAXPS       Y2, Y0, Y0
 	VADDPS       Y0, Y3, Y3
 	VCMPPS       $0x12, Y3, Y1, Y0
-	VMOVMSKPS    Y0, R11
-	TZCNTL       R11, R12
-	BLSRL        R11, R11
-	MOVWLZX      (R8)(R12*2), R8
-	MOVL         R10, R12
-	XORL         R8, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R10, X0
-	VPBROADCASTD X0, Y1
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
-	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R9
-	MOVQ         rest+8(FP), R10
-	ADDQ         $+8248, R10
-	TESTL        R11, R11
-	CMOVQNE      R10, R9
-	MOVL         R8, (R9)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVMSKPS    Y0, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next42
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	JNZ          next43
 	VZEROUPPER
 	RET
 
-// func nearTwo2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearTwo2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next43:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Y3
-	VPERMPS      (R9), Y3, Y4
-	VPERMPS      32(R9), Y3, Y5
+next44:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
 	VPSRLD       $0x02, Y3, Y6
-	VPERMPS      64(R9), Y6, Y7
+	VPERMPS      64(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      96(R9), Y6, Y6
+	VPERMPS      96(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x04, Y3, Y6
-	VPERMPS      128(R9), Y6, Y7
+	VPERMPS      128(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      160(R9), Y6, Y6
+	VPERMPS      160(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      192(R9), Y6, Y7
+	VPERMPS      192(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      224(R9), Y6, Y6
+	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x08, Y3, Y6
-	VPERMPS      256(R9), Y6, Y7
+	VPERMPS      256(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      288(R9), Y6, Y6
+	VPERMPS      288(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0a, Y3, Y6
-	VPERMPS      320(R9), Y6, Y7
+	VPERMPS      320(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      352(R9), Y6, Y6
+	VPERMPS      352(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0c, Y3, Y6
-	VPERMPS      384(R9), Y6, Y7
+	VPERMPS      384(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      416(R9), Y6, Y6
+	VPERMPS      416(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x0e, Y3, Y6
-	VPERMPS      448(R9), Y6, Y7
+	VPERMPS      448(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      480(R9), Y6, Y6
+	VPERMPS      480(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VMOVAPS      Y0, Y6
 	VFMSUB213PS  Y5, Y4, Y6
 	VMOVAPS      Y1, Y7
 	VFMSUB213PS  Y5, Y4, Y7
-	VPMOVSXWD    16(R8), Y4
-	VPERMPS      (R9), Y4, Y5
-	VPERMPS      32(R9), Y4, Y9
+	VPMOVSXWD    16(DI), Y4
+	VPERMPS      (SI), Y4, Y5
+	VPERMPS      32(SI), Y4, Y9
 	VPSRLD       $0x02, Y4, Y10
-	VPERMPS      64(R9), Y10, Y11
+	VPERMPS      64(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      96(R9), Y10, Y10
+	VPERMPS      96(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x04, Y4, Y10
-	VPERMPS      128(R9), Y10, Y11
+	VPERMPS      128(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      160(R9), Y10, Y10
+	VPERMPS      160(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x06, Y4, Y10
-	VPERMPS      192(R9), Y10, Y11
+	VPERMPS      192(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      224(R9), Y10, Y10
+	VPERMPS      224(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x08, Y4, Y10
-	VPERMPS      256(R9), Y10, Y11
+	VPERMPS      256(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      288(R9), Y10, Y10
+	VPERMPS      288(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x0a, Y4, Y10
-	VPERMPS      320(R9), Y10, Y11
+	VPERMPS      320(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      352(R9), Y10, Y10
+	VPERMPS      352(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x0c, Y4, Y10
-	VPERMPS      384(R9), Y10, Y11
+	VPERMPS      384(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      416(R9), Y10, Y10
+	VPERMPS      416(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x0e, Y4, Y10
-	VPERMPS      448(R9), Y10, Y11
+	VPERMPS      448(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      480(R9), Y10, Y10
+	VPERMPS      480(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VMOVAPS      Y0, Y0
 	VFMSUB213PS  Y9, Y5, Y0
@@ -4429,16 +4145,16 @@ next43:
 	VMAXPS       Y2, Y9, Y9
 	VADDPS       Y9, Y10, Y10
 	VCMPPS       $0x12, Y10, Y5, Y5
-	VMOVMSKPS    Y5, R8
-	BLSRL        R8, R9
+	VMOVMSKPS    Y5, DX
+	BLSRL        DX, BX
 	VCMPPS       $0x12, Y10, Y0, Y0
-	VMOVMSKPS    Y0, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X8
+	VMOVMSKPS    Y0, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X8
 	VPERMD       Y6, Y8, Y0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
 	VCMPPS       $0x11, Y7, Y1, Y5
 	VMINPS       Y1, Y7, Y0
 	VMAXPS       Y1, Y7, Y1
@@ -4453,280 +4169,169 @@ next43:
 	VMAXPS       Y2, Y4, Y4
 	VADDPS       Y4, Y5, Y5
 	VCMPPS       $0x12, Y5, Y0, Y0
-	VMOVMSKPS    Y0, R10
-	BLSRL        R10, R11
+	VMOVMSKPS    Y0, SI
+	BLSRL        SI, DI
 	VCMPPS       $0x12, Y5, Y1, Y0
-	VMOVMSKPS    Y0, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X8
+	VMOVMSKPS    Y0, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X8
 	VPERMD       Y3, Y8, Y0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y1
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
-	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next43
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	JNZ          next44
 	VZEROUPPER
 	RET
 
-// func nearMany2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearMany2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next44:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
+next45:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
 	VBROADCASTSS constants<>+420(SB), Y3
 	VBROADCASTSS constants<>+420(SB), Y4
 	VBROADCASTSS constants<>+52(SB), Y5
 	VBROADCASTSS constants<>+420(SB), Y6
 	VBROADCASTSS constants<>+420(SB), Y7
 	VBROADCASTSS constants<>+52(SB), Y8
-	MOVWQZX      -2(R8), R10
-	ADDQ         $0x07, R10
-	SHRQ         $0x03, R10
-
-loop45:
-	VPMOVSXWD    (R8), Y9
-	VPERMPS      (R9), Y9, Y10
-	VPERMPS      32(R9), Y9, Y11
-	VPSRLD       $0x02, Y9, Y12
-	VPERMPS      64(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      96(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x04, Y9, Y12
-	VPERMPS      128(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      160(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x06, Y9, Y12
-	VPERMPS      192(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      224(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x08, Y9, Y12
-	VPERMPS      256(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      288(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x0a, Y9, Y12
-	VPERMPS      320(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      352(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x0c, Y9, Y12
-	VPERMPS      384(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      416(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x0e, Y9, Y12
-	VPERMPS      448(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      480(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VMOVAPS      Y0, Y12
-	VFMSUB213PS  Y11, Y10, Y12
-	VMOVAPS      Y1, Y13
-	VFMSUB213PS  Y11, Y10, Y13
-	VCMPPS       $0x11, Y3, Y12, Y11
-	VMAXPS       Y3, Y12, Y10
-	VMINPS       Y10, Y4, Y4
-	VMINPS       Y12, Y3, Y3
-	VBLENDVPS    Y11, Y9, Y5, Y5
-	VCMPPS       $0x11, Y6, Y13, Y11
-	VMAXPS       Y6, Y13, Y10
-	VMINPS       Y10, Y7, Y7
-	VMINPS       Y13, Y6, Y6
-	VBLENDVPS    Y11, Y9, Y8, Y8
-	ADDQ         $+16, R8
-	DECQ         R10
-	JNZ          loop45
-	VPERM2F128   $0x01, Y3, Y3, Y0
-	VMINPS       Y0, Y3, Y1
-	VPERMILPS    $0x4e, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VMULPS       constants<>+744(SB), Y1, Y0
-	VMAXPS       Y2, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VCMPPS       $0x12, Y1, Y3, Y0
-	VMOVMSKPS    Y0, R8
-	BLSRL        R8, R9
-	VCMPPS       $0x12, Y1, Y4, Y0
-	VMOVMSKPS    Y0, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X14
-	VPERMD       Y5, Y14, Y0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
-	VPERM2F128   $0x01, Y6, Y6, Y0
-	VMINPS       Y0, Y6, Y1
-	VPERMILPS    $0x4e, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VMULPS       constants<>+744(SB), Y1, Y0
-	VMAXPS       Y2, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VCMPPS       $0x12, Y1, Y6, Y0
-	VMOVMSKPS    Y0, R10
-	BLSRL        R10, R11
-	VCMPPS       $0x12, Y1, Y7, Y0
-	VMOVMSKPS    Y0, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X14
-	VPERMD       Y8, Y14, Y0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y1
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
-	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
-	DECQ         n+16(FP)
-	JNZ          next44
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x07, DX
 	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+
+loop46:
+	VPMOVSXWD   (DI), Y9
+	VPERMPS     (SI), Y9, Y10
+	VPERMPS     32(SI), Y9, Y11
+	VPSRLD      $0x02, Y9, Y12
+	VPERMPS     64(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     96(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x04, Y9, Y12
+	VPERMPS     128(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     160(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x06, Y9, Y12
+	VPERMPS     192(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     224(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x08, Y9, Y12
+	VPERMPS     256(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     288(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0a, Y9, Y12
+	VPERMPS     320(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     352(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0c, Y9, Y12
+	VPERMPS     384(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     416(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0e, Y9, Y12
+	VPERMPS     448(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     480(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VMOVAPS     Y0, Y12
+	VFMSUB213PS Y11, Y10, Y12
+	VMOVAPS     Y1, Y13
+	VFMSUB213PS Y11, Y10, Y13
+	VCMPPS      $0x11, Y3, Y12, Y11
+	VMAXPS      Y3, Y12, Y10
+	VMINPS      Y10, Y4, Y4
+	VMINPS      Y12, Y3, Y3
+	VBLENDVPS   Y11, Y9, Y5, Y5
+	VCMPPS      $0x11, Y6, Y13, Y11
+	VMAXPS      Y6, Y13, Y10
+	VMINPS      Y10, Y7, Y7
+	VMINPS      Y13, Y6, Y6
+	VBLENDVPS   Y11, Y9, Y8, Y8
+	ADDQ        $+16, DI
+	DECQ        DX
+	JNZ         loop46
+	VPERM2F128  $0x01, Y3, Y3, Y0
+	VMINPS      Y0, Y3, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+744(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y3, Y0
+	VMOVMSKPS   Y0, DX
+	BLSRL       DX, BX
+	VCMPPS      $0x12, Y1, Y4, Y0
+	VMOVMSKPS   Y0, SI
+	ORL         SI, BX
+	TZCNTL      DX, DX
+	VMOVD       DX, X14
+	VPERMD      Y5, Y14, Y0
+	VMOVD       X0, DX
+	MOVWLZX     DX, DX
+	VPERM2F128  $0x01, Y6, Y6, Y0
+	VMINPS      Y0, Y6, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+744(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y6, Y0
+	VMOVMSKPS   Y0, SI
+	BLSRL       SI, DI
+	VCMPPS      $0x12, Y1, Y7, Y0
+	VMOVMSKPS   Y0, R8
+	ORL         R8, DI
+	TZCNTL      SI, SI
+	VMOVD       SI, X14
+	VPERMD      Y8, Y14, Y0
+	VMOVD       X0, SI
+	MOVWLZX     SI, SI
+	MOVW        DX, (CX)
+	MOVW        BX, 4(CX)
+	MOVW        SI, 2(CX)
+	MOVW        DI, 6(CX)
+	ADDQ        $0x08, AX
+	ADDQ        $0x08, CX
+	DECQ        n+16(FP)
+	JNZ         next45
 	VZEROUPPER
 	RET
 
@@ -4738,7 +4343,7 @@ TEXT ·nearTables3AVX2(SB), NOSPLIT, $0-32
 	MOVQ x+16(FP), DX
 	MOVQ groups+24(FP), BX
 
-loop46:
+loop47:
 	VMOVUPS      constants<>+424(SB), Y0
 	VMOVUPS      constants<>+488(SB), Y1
 	VBROADCASTSS (CX), Y2
@@ -4783,7 +4388,7 @@ loop46:
 	ADDQ         $+16, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop46
+	JNZ          loop47
 	VZEROUPPER
 	RET
 
@@ -4797,7 +4402,7 @@ TEXT ·nearRuns3AVX2(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group47:
+group48:
 	XORQ      DI, DI
 	VMOVUPS   224(CX), Y0
 	VPCMPEQD  220(CX), Y0, Y0
@@ -4849,7 +4454,7 @@ group47:
 	ORQ       last+56(FP), R8
 	XORQ      R9, R9
 
-run48:
+run49:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -4897,7 +4502,7 @@ run48:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run48
+	JNZ     run49
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -4905,7 +4510,7 @@ run48:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group47
+	JNZ     group48
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -4925,54 +4530,51 @@ run48:
 	VZEROUPPER
 	RET
 
-// func nearOne3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearOne3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next49:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Y3
-	VPERMPS      (R9), Y3, Y4
-	VPERMPS      32(R9), Y3, Y5
+next50:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
 	VPSRLD       $0x03, Y3, Y6
-	VPERMPS      64(R9), Y6, Y7
+	VPERMPS      64(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      96(R9), Y6, Y6
+	VPERMPS      96(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      128(R9), Y6, Y7
+	VPERMPS      128(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      160(R9), Y6, Y6
+	VPERMPS      160(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x09, Y3, Y6
-	VPERMPS      192(R9), Y6, Y7
+	VPERMPS      192(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      224(R9), Y6, Y6
+	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
 	VMOVAPS      Y0, Y0
@@ -4989,10 +4591,10 @@ next49:
 	VMAXPS       Y2, Y3, Y3
 	VADDPS       Y3, Y4, Y4
 	VCMPPS       $0x12, Y4, Y0, Y0
-	VMOVMSKPS    Y0, R9
-	TZCNTL       R9, R10
-	BLSRL        R9, R9
-	MOVWLZX      (R8)(R10*2), R10
+	VMOVMSKPS    Y0, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
 	VPERM2F128   $0x01, Y1, Y1, Y0
 	VMINPS       Y0, Y1, Y3
 	VPERMILPS    $0x4e, Y3, Y0
@@ -5003,146 +4605,89 @@ next49:
 	VMAXPS       Y2, Y0, Y0
 	VADDPS       Y0, Y3, Y3
 	VCMPPS       $0x12, Y3, Y1, Y0
-	VMOVMSKPS    Y0, R11
-	TZCNTL       R11, R12
-	BLSRL        R11, R11
-	MOVWLZX      (R8)(R12*2), R8
-	MOVL         R10, R12
-	XORL         R8, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R10, X0
-	VPBROADCASTD X0, Y1
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
-	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R9
-	MOVQ         rest+8(FP), R10
-	ADDQ         $+8248, R10
-	TESTL        R11, R11
-	CMOVQNE      R10, R9
-	MOVL         R8, (R9)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVMSKPS    Y0, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next49
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	JNZ          next50
 	VZEROUPPER
 	RET
 
-// func nearTwo3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearTwo3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next50:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
-	VPMOVSXWD    (R8), Y3
-	VPERMPS      (R9), Y3, Y4
-	VPERMPS      32(R9), Y3, Y5
+next51:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
 	VPSRLD       $0x03, Y3, Y6
-	VPERMPS      64(R9), Y6, Y7
+	VPERMPS      64(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      96(R9), Y6, Y6
+	VPERMPS      96(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      128(R9), Y6, Y7
+	VPERMPS      128(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      160(R9), Y6, Y6
+	VPERMPS      160(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VPSRLD       $0x09, Y3, Y6
-	VPERMPS      192(R9), Y6, Y7
+	VPERMPS      192(SI), Y6, Y7
 	VADDPS       Y7, Y4, Y4
-	VPERMPS      224(R9), Y6, Y6
+	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
 	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
 	VMOVAPS      Y0, Y6
 	VFMSUB213PS  Y5, Y4, Y6
 	VMOVAPS      Y1, Y7
 	VFMSUB213PS  Y5, Y4, Y7
-	VPMOVSXWD    16(R8), Y4
-	VPERMPS      (R9), Y4, Y5
-	VPERMPS      32(R9), Y4, Y9
+	VPMOVSXWD    16(DI), Y4
+	VPERMPS      (SI), Y4, Y5
+	VPERMPS      32(SI), Y4, Y9
 	VPSRLD       $0x03, Y4, Y10
-	VPERMPS      64(R9), Y10, Y11
+	VPERMPS      64(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      96(R9), Y10, Y10
+	VPERMPS      96(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x06, Y4, Y10
-	VPERMPS      128(R9), Y10, Y11
+	VPERMPS      128(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      160(R9), Y10, Y10
+	VPERMPS      160(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VPSRLD       $0x09, Y4, Y10
-	VPERMPS      192(R9), Y10, Y11
+	VPERMPS      192(SI), Y10, Y11
 	VADDPS       Y11, Y5, Y5
-	VPERMPS      224(R9), Y10, Y10
+	VPERMPS      224(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
 	VBLENDVPS    Y4, constants<>+712(SB), Y5, Y5
 	VMOVAPS      Y0, Y0
@@ -5163,16 +4708,16 @@ next50:
 	VMAXPS       Y2, Y9, Y9
 	VADDPS       Y9, Y10, Y10
 	VCMPPS       $0x12, Y10, Y5, Y5
-	VMOVMSKPS    Y5, R8
-	BLSRL        R8, R9
+	VMOVMSKPS    Y5, DX
+	BLSRL        DX, BX
 	VCMPPS       $0x12, Y10, Y0, Y0
-	VMOVMSKPS    Y0, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X8
+	VMOVMSKPS    Y0, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X8
 	VPERMD       Y6, Y8, Y0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
 	VCMPPS       $0x11, Y7, Y1, Y5
 	VMINPS       Y1, Y7, Y0
 	VMAXPS       Y1, Y7, Y1
@@ -5187,261 +4732,233 @@ next50:
 	VMAXPS       Y2, Y4, Y4
 	VADDPS       Y4, Y5, Y5
 	VCMPPS       $0x12, Y5, Y0, Y0
-	VMOVMSKPS    Y0, R10
-	BLSRL        R10, R11
+	VMOVMSKPS    Y0, SI
+	BLSRL        SI, DI
 	VCMPPS       $0x12, Y5, Y1, Y0
-	VMOVMSKPS    Y0, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X8
+	VMOVMSKPS    Y0, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X8
 	VPERMD       Y3, Y8, Y0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y1
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
-	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
-	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next50
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	JNZ          next51
 	VZEROUPPER
 	RET
 
-// func nearMany3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
-// Requires: AVX, AVX2, BMI, BMI2, CMOV, FMA3
-TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-104
-	MOVQ queue+0(FP), AX
-	MOVQ found+72(FP), CX
-	MOVQ rest+8(FP), DX
+// func nearMany3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
 
-next51:
-	MOVWQZX      (AX), BX
-	MOVWQZX      2(AX), SI
-	MOVL         4(AX), DI
-	ADDQ         $0x08, AX
-	MOVQ         lists+56(FP), R8
-	LEAQ         2(R8)(DI*2), R8
-	MOVQ         BX, R9
-	SHRQ         $0x05, R9
-	MOVQ         shift+80(FP), R10
-	SHRXQ        R10, BX, R11
-	SHLQ         $0x05, R11
-	MOVQ         BX, R10
-	ANDQ         $0x1f, R10
-	ADDQ         R11, R10
-	MOVQ         scales+32(FP), R11
-	VBROADCASTSS (R11)(R10*4), Y0
-	ADDQ         SI, R10
-	VBROADCASTSS (R11)(R10*4), Y1
-	MOVQ         margins+40(FP), R10
-	VBROADCASTSS (R10)(R9*4), Y2
-	SHLQ         $0x09, R9
-	MOVQ         tables+48(FP), R10
-	ADDQ         R10, R9
+next52:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
 	VBROADCASTSS constants<>+420(SB), Y3
 	VBROADCASTSS constants<>+420(SB), Y4
 	VBROADCASTSS constants<>+52(SB), Y5
 	VBROADCASTSS constants<>+420(SB), Y6
 	VBROADCASTSS constants<>+420(SB), Y7
 	VBROADCASTSS constants<>+52(SB), Y8
-	MOVWQZX      -2(R8), R10
-	ADDQ         $0x07, R10
-	SHRQ         $0x03, R10
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x07, DX
+	SHRQ         $0x03, DX
 
-loop52:
-	VPMOVSXWD    (R8), Y9
-	VPERMPS      (R9), Y9, Y10
-	VPERMPS      32(R9), Y9, Y11
-	VPSRLD       $0x03, Y9, Y12
-	VPERMPS      64(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      96(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x06, Y9, Y12
-	VPERMPS      128(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      160(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VPSRLD       $0x09, Y9, Y12
-	VPERMPS      192(R9), Y12, Y13
-	VADDPS       Y13, Y10, Y10
-	VPERMPS      224(R9), Y12, Y12
-	VADDPS       Y12, Y11, Y11
-	VBLENDVPS    Y9, constants<>+712(SB), Y10, Y10
-	VMOVAPS      Y0, Y12
-	VFMSUB213PS  Y11, Y10, Y12
-	VMOVAPS      Y1, Y13
-	VFMSUB213PS  Y11, Y10, Y13
-	VCMPPS       $0x11, Y3, Y12, Y11
-	VMAXPS       Y3, Y12, Y10
-	VMINPS       Y10, Y4, Y4
-	VMINPS       Y12, Y3, Y3
-	VBLENDVPS    Y11, Y9, Y5, Y5
-	VCMPPS       $0x11, Y6, Y13, Y11
-	VMAXPS       Y6, Y13, Y10
-	VMINPS       Y10, Y7, Y7
-	VMINPS       Y13, Y6, Y6
-	VBLENDVPS    Y11, Y9, Y8, Y8
-	ADDQ         $+16, R8
-	DECQ         R10
-	JNZ          loop52
-	VPERM2F128   $0x01, Y3, Y3, Y0
-	VMINPS       Y0, Y3, Y1
-	VPERMILPS    $0x4e, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VMULPS       constants<>+744(SB), Y1, Y0
-	VMAXPS       Y2, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VCMPPS       $0x12, Y1, Y3, Y0
-	VMOVMSKPS    Y0, R8
-	BLSRL        R8, R9
-	VCMPPS       $0x12, Y1, Y4, Y0
-	VMOVMSKPS    Y0, R10
-	ORL          R10, R9
-	TZCNTL       R8, R8
-	VMOVD        R8, X14
-	VPERMD       Y5, Y14, Y0
-	VMOVD        X0, R8
-	MOVWLZX      R8, R8
-	VPERM2F128   $0x01, Y6, Y6, Y0
-	VMINPS       Y0, Y6, Y1
-	VPERMILPS    $0x4e, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y0
-	VMINPS       Y0, Y1, Y1
-	VMULPS       constants<>+744(SB), Y1, Y0
-	VMAXPS       Y2, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VCMPPS       $0x12, Y1, Y6, Y0
-	VMOVMSKPS    Y0, R10
-	BLSRL        R10, R11
-	VCMPPS       $0x12, Y1, Y7, Y0
-	VMOVMSKPS    Y0, R12
-	ORL          R12, R11
-	TZCNTL       R10, R10
-	VMOVD        R10, X14
-	VPERMD       Y8, Y14, Y0
-	VMOVD        X0, R10
-	MOVWLZX      R10, R10
-	MOVL         R8, R12
-	XORL         R10, R12
-	ORL          R9, R12
-	ORL          R11, R12
-	MOVQ         unclear+64(FP), R13
-	MOVW         BX, (R13)(CX*2)
-	XORL         R14, R14
-	TESTL        R9, R9
-	SETEQ        R14
-	INCQ         CX
-	SUBQ         R14, CX
-	LEAQ         1(SI), R9
-	TESTL        R12, R12
-	CMOVQNE      R14, R9
-	MOVQ         codes+24(FP), R14
-	LEAQ         (R14)(BX*4), R14
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y1
+loop53:
+	VPMOVSXWD   (DI), Y9
+	VPERMPS     (SI), Y9, Y10
+	VPERMPS     32(SI), Y9, Y11
+	VPSRLD      $0x03, Y9, Y12
+	VPERMPS     64(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     96(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x06, Y9, Y12
+	VPERMPS     128(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     160(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x09, Y9, Y12
+	VPERMPS     192(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     224(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VBLENDVPS   Y9, constants<>+712(SB), Y10, Y10
+	VMOVAPS     Y0, Y12
+	VFMSUB213PS Y11, Y10, Y12
+	VMOVAPS     Y1, Y13
+	VFMSUB213PS Y11, Y10, Y13
+	VCMPPS      $0x11, Y3, Y12, Y11
+	VMAXPS      Y3, Y12, Y10
+	VMINPS      Y10, Y4, Y4
+	VMINPS      Y12, Y3, Y3
+	VBLENDVPS   Y11, Y9, Y5, Y5
+	VCMPPS      $0x11, Y6, Y13, Y11
+	VMAXPS      Y6, Y13, Y10
+	VMINPS      Y10, Y7, Y7
+	VMINPS      Y13, Y6, Y6
+	VBLENDVPS   Y11, Y9, Y8, Y8
+	ADDQ        $+16, DI
+	DECQ        DX
+	JNZ         loop53
+	VPERM2F128  $0x01, Y3, Y3, Y0
+	VMINPS      Y0, Y3, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+744(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y3, Y0
+	VMOVMSKPS   Y0, DX
+	BLSRL       DX, BX
+	VCMPPS      $0x12, Y1, Y4, Y0
+	VMOVMSKPS   Y0, SI
+	ORL         SI, BX
+	TZCNTL      DX, DX
+	VMOVD       DX, X14
+	VPERMD      Y5, Y14, Y0
+	VMOVD       X0, DX
+	MOVWLZX     DX, DX
+	VPERM2F128  $0x01, Y6, Y6, Y0
+	VMINPS      Y0, Y6, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+744(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y6, Y0
+	VMOVMSKPS   Y0, SI
+	BLSRL       SI, DI
+	VCMPPS      $0x12, Y1, Y7, Y0
+	VMOVMSKPS   Y0, R8
+	ORL         R8, DI
+	TZCNTL      SI, SI
+	VMOVD       SI, X14
+	VPERMD      Y8, Y14, Y0
+	VMOVD       X0, SI
+	MOVWLZX     SI, SI
+	MOVW        DX, (CX)
+	MOVW        BX, 4(CX)
+	MOVW        SI, 2(CX)
+	MOVW        DI, 6(CX)
+	ADDQ        $0x08, AX
+	ADDQ        $0x08, CX
+	DECQ        n+16(FP)
+	JNZ         next52
+	VZEROUPPER
+	RET
+
+// func settleNearAVX2(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·settleNearAVX2(SB), NOSPLIT, $0-72
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+	MOVQ found+48(FP), DX
+	MOVQ rest+16(FP), BX
+
+next54:
+	MOVWQZX      (AX), SI
+	MOVWQZX      2(AX), DI
+	MOVL         4(AX), R8
+	MOVWQZX      (CX), R9
+	MOVWLZX      4(CX), R10
+	MOVWQZX      2(CX), R11
+	MOVWLZX      6(CX), R12
+	MOVL         R9, R13
+	XORL         R11, R13
+	ORL          R10, R13
+	ORL          R12, R13
+	MOVQ         unclear+40(FP), R14
+	MOVW         SI, (R14)(DX*2)
+	XORL         R15, R15
+	TESTL        R10, R10
+	SETEQ        R15
+	INCQ         DX
+	SUBQ         R15, DX
+	LEAQ         1(DI), R10
+	TESTL        R13, R13
+	CMOVQNE      R15, R10
+	MOVQ         codes+32(FP), R15
+	LEAQ         (R15)(SI*4), R15
 	VMOVD        R9, X0
+	VPBROADCASTD X0, Y1
+	VMOVD        R10, X0
 	VPBROADCASTD X0, Y0
-	VMOVUPS      (R14), Y3
+	VMOVUPS      (R15), Y3
 	VPCMPGTD     constants<>+776(SB), Y0, Y2
 	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      Y3, (R14)
-	VMOVUPS      32(R14), Y2
+	VMOVUPS      Y3, (R15)
+	VMOVUPS      32(R15), Y2
 	VPCMPGTD     constants<>+808(SB), Y0, Y0
 	VBLENDVPS    Y0, Y1, Y2, Y2
-	VMOVUPS      Y2, 32(R14)
-	LEAQ         (R14)(SI*4), R8
-	MOVQ         rest+8(FP), R9
-	ADDQ         $+8248, R9
-	TESTL        R11, R11
-	CMOVQNE      R9, R8
-	MOVL         R10, (R8)
-	LEAQ         (BX)(SI*1), R8
-	MOVW         R8, (R13)(CX*2)
-	XORL         R8, R8
-	TESTL        R11, R11
-	SETNE        R8
-	TESTQ        SI, SI
-	CMOVQEQ      SI, R8
-	ADDQ         R8, CX
-	MOVQ         $0x00000001, R8
-	MOVQ         $0x00000002, R9
-	MOVQ         $0x00000010, R10
+	VMOVUPS      Y2, 32(R15)
+	LEAQ         (R15)(DI*4), R9
+	MOVQ         rest+16(FP), R10
+	ADDQ         $+8248, R10
 	TESTL        R12, R12
-	CMOVQEQ      R10, R8
-	CMOVQEQ      R10, R9
-	ADDQ         BX, R8
-	SUBQ         R9, SI
-	MOVW         R8, (DX)
-	MOVW         SI, 2(DX)
-	MOVL         DI, 4(DX)
-	NOTQ         SI
-	SHRQ         $0x3f, SI
-	LEAQ         (DX)(SI*8), DX
-	DECQ         n+16(FP)
-	JNZ          next51
-	MOVQ         CX, unclearToo+88(FP)
-	SUBQ         rest+8(FP), DX
-	SHRQ         $0x03, DX
-	MOVQ         DX, left+96(FP)
+	CMOVQNE      R10, R9
+	MOVL         R11, (R9)
+	LEAQ         (SI)(DI*1), R9
+	MOVW         R9, (R14)(DX*2)
+	XORL         R9, R9
+	TESTL        R12, R12
+	SETNE        R9
+	TESTQ        DI, DI
+	CMOVQEQ      DI, R9
+	ADDQ         R9, DX
+	MOVQ         $0x00000001, R9
+	MOVQ         $0x00000002, R10
+	MOVQ         $0x00000010, R11
+	TESTL        R13, R13
+	CMOVQEQ      R11, R9
+	CMOVQEQ      R11, R10
+	ADDQ         SI, R9
+	SUBQ         R10, DI
+	MOVW         R9, (BX)
+	MOVW         DI, 2(BX)
+	MOVL         R8, 4(BX)
+	NOTQ         DI
+	SHRQ         $0x3f, DI
+	LEAQ         (BX)(DI*8), BX
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+24(FP)
+	JNZ          next54
+	MOVQ         DX, unclearToo+56(FP)
+	SUBQ         rest+16(FP), BX
+	SHRQ         $0x03, BX
+	MOVQ         BX, left+64(FP)
 	VZEROUPPER
 	RET
 

@@ -77,17 +77,17 @@ func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at
 // nearOne2AVX512 finds points from lists with one vector of points.
 //
 //go:noescape
-func nearOne2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearOne2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTwo2AVX512 finds points from lists with two vectors of points.
 //
 //go:noescape
-func nearTwo2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearTwo2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearMany2AVX512 finds points from lists with any number of points.
 //
 //go:noescape
-func nearMany2AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearMany2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTables3AVX512 stores the terms of lines.
 //
@@ -102,17 +102,22 @@ func nearRuns3AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at
 // nearOne3AVX512 finds points from lists with one vector of points.
 //
 //go:noescape
-func nearOne3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearOne3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTwo3AVX512 finds points from lists with one vector of points.
 //
 //go:noescape
-func nearTwo3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearTwo3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearMany3AVX512 finds points from lists with any number of points.
 //
 //go:noescape
-func nearMany3AVX512(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearMany3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// settleNearAVX512 stores the points of runs.
+//
+//go:noescape
+func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
 
 // roundGrid2x8AVX2 rounds groups of magnitudes to levels for candidates.
 //
@@ -187,17 +192,17 @@ func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *
 // nearOne2AVX2 finds points from lists with one vector of points.
 //
 //go:noescape
-func nearOne2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearOne2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTwo2AVX2 finds points from lists with two vectors of points.
 //
 //go:noescape
-func nearTwo2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearTwo2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearMany2AVX2 finds points from lists with any number of points.
 //
 //go:noescape
-func nearMany2AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearMany2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTables3AVX2 stores the terms of lines.
 //
@@ -212,14 +217,19 @@ func nearRuns3AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *
 // nearOne3AVX2 finds points from lists with one vector of points.
 //
 //go:noescape
-func nearOne3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearOne3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearTwo3AVX2 finds points from lists with two vectors of points.
 //
 //go:noescape
-func nearTwo3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearTwo3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // nearMany3AVX2 finds points from lists with any number of points.
 //
 //go:noescape
-func nearMany3AVX2(queue *uint64, rest *uint64, n int, codes *uint32, scales *float32, margins *float32, tables *float32, lists *uint16, unclear *uint16, found int, shift int) (unclearToo int, left int)
+func nearMany3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// settleNearAVX2 stores the points of runs.
+//
+//go:noescape
+func settleNearAVX2(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)

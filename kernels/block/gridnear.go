@@ -12,8 +12,9 @@ type nearWork struct {
 	// Of the kernels: the terms of Σ w·q² and 2·Σ w·x·q by levels, and runs of
 	// candidates with one code, by the length of its list. What is left of a run
 	// whose ends are not enough goes to the last of these.
-	tables [gridGroups * 8 * 16]float32
-	queues [4][nearItems]uint64
+	tables  [gridGroups * 8 * 16]float32
+	queues  [4][nearItems]uint64
+	results [nearItems]uint64
 }
 
 // maxNear bounds the length of a list, in whole vectors.

@@ -30,6 +30,7 @@ func (m *machine) grids() {
 	for _, levels := range []int{2, 3} {
 		m.near(levels)
 	}
+	m.settleNear()
 }
 
 // gridVectors returns registers for lanes, the last of which may be half as wide,

@@ -289,26 +289,26 @@ func (n *nearGrid) differences(codes Register, bits GPVirtual) {
 // first and the last candidate.
 func (n *nearGrid) write(name, doc string, search func(*nearRun)) {
 	n.function(fmt.Sprintf("%s%d", name, n.levels),
-		"func(queue, rest *uint64, n int, codes *uint32, scales, margins, tables *float32, lists, unclear *uint16, found, shift int) (unclearToo, left int)",
+		"func(results, queue *uint64, n int, scales, margins, tables *float32, lists *uint16, shift int)",
 		"finds points from lists "+doc)
 	r := &nearRun{i: pointer("queue").(GPVirtual)}
-	found, rest := pointer("found").(GPVirtual), pointer("rest").(GPVirtual)
+	results := pointer("results")
 	next := label("next")
 	Label(next)
 	r.first, r.follow, r.place = GP64(), GP64(), GP64()
 	MOVWQZX(at(r.i, 0), r.first)
 	MOVWQZX(at(r.i, 2), r.follow)
 	MOVL(at(r.i, 4), r.place.As32())
-	ADDQ(Imm(8), r.i)
 	n.begin(r)
 	search(r)
-	n.settle(r, rest, found)
+	for i := range r.codes {
+		MOVW(r.codes[i].As16(), at(results, 2*i))
+		MOVW(r.others[i].As16(), at(results, 4+2*i))
+	}
+	ADDQ(Imm(8), r.i)
+	ADDQ(Imm(8), results)
 	DECQ(parameter("n"))
 	JNZ(LabelRef(next))
-	Store(found, ReturnIndex(0))
-	SUBQ(parameter("rest"), rest)
-	SHRQ(Imm(3), rest)
-	Store(rest, ReturnIndex(1))
 	end()
 }
 
@@ -501,13 +501,48 @@ func (n *nearGrid) finish(r *nearRun, i int, s nearState) {
 	MOVWLZX(r.codes[i].As16(), r.codes[i].As32())
 }
 
-// settle stores the codes that were found. In pseudo-code:
+// settleNear writes the kernel that stores the codes that were found for a queue.
+// It stands alone so that the loop of a search stores nothing at places that
+// depend on what it finds: processors would wait for them. In pseudo-code:
 //
-//	same = both are certain and equal
-//	if same: codes of first to first + follow, at most 16 = code
-//	else: those of the first and the last that are certain
-//	unclear = append(unclear, those that are not)
-//	rest = append(rest, what is left between)
+//	for each run and its result:
+//		same = both are certain and equal
+//		if same: codes of first to first + follow, at most 16 = code
+//		else: those of the first and the last that are certain
+//		unclear = append(unclear, those that are not)
+//		rest = append(rest, what is left between)
+func (m *machine) settleNear() {
+	n := &nearGrid{machine: m}
+	n.function("settleNear",
+		"func(results, queue, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo, left int)",
+		"stores the points of runs.")
+	r := &nearRun{i: pointer("queue").(GPVirtual)}
+	results := pointer("results")
+	found, rest := pointer("found").(GPVirtual), pointer("rest").(GPVirtual)
+	next := label("next")
+	Label(next)
+	r.first, r.follow, r.place = GP64(), GP64(), GP64()
+	MOVWQZX(at(r.i, 0), r.first)
+	MOVWQZX(at(r.i, 2), r.follow)
+	MOVL(at(r.i, 4), r.place.As32())
+	for i := range r.codes {
+		r.codes[i], r.others[i] = GP64(), GP32()
+		MOVWQZX(at(results, 2*i), r.codes[i])
+		MOVWLZX(at(results, 4+2*i), r.others[i])
+	}
+	n.settle(r, rest, found)
+	ADDQ(Imm(8), r.i)
+	ADDQ(Imm(8), results)
+	DECQ(parameter("n"))
+	JNZ(LabelRef(next))
+	Store(found, ReturnIndex(0))
+	SUBQ(parameter("rest"), rest)
+	SHRQ(Imm(3), rest)
+	Store(rest, ReturnIndex(1))
+	end()
+}
+
+// settle is the body of settleNear.
 func (n *nearGrid) settle(r *nearRun, rest, found GPVirtual) {
 	differ := GP64()
 	MOVL(r.codes[0].As32(), differ.As32())
