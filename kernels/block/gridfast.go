@@ -30,6 +30,10 @@ const gridGroups = 32
 // gridKernels are what a path computes with vectors. Groups are numbered through
 // all sub-blocks.
 type gridKernels struct {
+	// weigh and roots are the functions of these names, for 16 or 32 numbers.
+	weigh func(w, x, importance []float32, variance float32)
+	roots func(r, w []float32)
+
 	// round stores the codes of a sub-block for the first count candidates.
 	round func(f *gridFormat, g *gridWork, sub, count int)
 
@@ -43,7 +47,7 @@ type gridKernels struct {
 	fit func(f *gridFormat, g *gridWork, sub, count int)
 }
 
-var plainGridKernels = gridKernels{roundGrid, nearGrid, fitGrid}
+var plainGridKernels = gridKernels{weigh, roots, roundGrid, nearGrid, fitGrid}
 
 // gridWork is the memory of the search of some sub-blocks.
 type gridWork struct {
@@ -115,11 +119,12 @@ func (f *gridFormat) encodeFast(k *gridKernels, g *gridWork, x, importance []flo
 			s.points, s.signs, s.zeros = b.points[j*groups:(j+1)*groups], b.signs[j*n/8:(j+1)*n/8], false
 			sub := x[j*n : (j+1)*n]
 			if importance != nil {
-				weigh(s.weight[:n], sub, importance[j*n:(j+1)*n], variance)
+				k.weigh(s.weight[:n], sub, importance[j*n:(j+1)*n], variance)
 			} else {
 				f.unweighted(s.weight[:n], sub, variance)
 			}
-			f.begin(s, sub)
+			k.roots(s.root[:n], s.weight[:n])
+			f.split(s, sub)
 		}
 		f.searchFast(k, g, subs)
 		for i := range subs {

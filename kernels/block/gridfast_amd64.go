@@ -20,6 +20,10 @@ type (
 
 var (
 	gridAVX512 = gridKernels{
+		weigh: func(w, x, importance []float32, variance float32) {
+			weighAVX512(&w[0], &x[0], &importance[0], len(w)/16, variance)
+		},
+		roots: func(r, w []float32) { rootsAVX512(&r[0], &w[0], len(w)/16) },
 		round: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:
@@ -60,6 +64,10 @@ var (
 		},
 	}
 	gridAVX2 = gridKernels{
+		weigh: func(w, x, importance []float32, variance float32) {
+			weighAVX2(&w[0], &x[0], &importance[0], len(w)/16, variance)
+		},
+		roots: func(r, w []float32) { rootsAVX2(&r[0], &w[0], len(w)/16) },
 		round: func(f *gridFormat, g *gridWork, sub, count int) {
 			switch {
 			case f.book.bits == 2 && count <= 8:

@@ -4,6 +4,23 @@
 
 #include "textflag.h"
 
+// func rootsAVX512(r *float32, w *float32, groups int)
+// Requires: AVX, AVX512F
+TEXT ·rootsAVX512(SB), NOSPLIT, $0-24
+	MOVQ r+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop1:
+	VSQRTPS (CX), Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, AX
+	DECQ    DX
+	JNZ     loop1
+	VZEROUPPER
+	RET
+
 // func roundGrid2x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
 // Requires: AVX, AVX2, AVX512F, FMA3
 TEXT ·roundGrid2x8AVX512(SB), NOSPLIT, $0-32
@@ -18,7 +35,7 @@ TEXT ·roundGrid2x8AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+16(SB), Z5
 
-loop1:
+loop2:
 	VBROADCASTSS 28(CX), Z6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -86,7 +103,7 @@ loop1:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop1
+	JNZ          loop2
 	VZEROUPPER
 	RET
 
@@ -103,7 +120,7 @@ TEXT ·fitGrid2x8AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y2, Y1
 	VMOVAPS         Y2, Y2
 
-loop2:
+loop3:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -180,7 +197,7 @@ loop2:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop2
+	JNZ          loop3
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -200,7 +217,7 @@ TEXT ·roundGrid2x16AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+16(SB), Z5
 
-loop3:
+loop4:
 	VBROADCASTSS 28(CX), Z6
 	VMULPS       Z6, Z0, Z6
 	VSUBPS       Z1, Z6, Z6
@@ -268,7 +285,7 @@ loop3:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop3
+	JNZ          loop4
 	VZEROUPPER
 	RET
 
@@ -285,7 +302,7 @@ TEXT ·fitGrid2x16AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z2, Z1
 	VMOVAPS         Z2, Z2
 
-loop4:
+loop5:
 	VMOVUPS      (CX), Z3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -362,7 +379,7 @@ loop4:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop4
+	JNZ          loop5
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z2, 128(AX)
 	VZEROUPPER
@@ -383,7 +400,7 @@ TEXT ·roundGrid2x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z5
 	VBROADCASTSS constants<>+16(SB), Z6
 
-loop5:
+loop6:
 	VBROADCASTSS 28(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -507,7 +524,7 @@ loop5:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop5
+	JNZ          loop6
 	VZEROUPPER
 	RET
 
@@ -527,7 +544,7 @@ TEXT ·fitGrid2x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop6:
+loop7:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -660,7 +677,7 @@ loop6:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop6
+	JNZ          loop7
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -682,7 +699,7 @@ TEXT ·roundGrid3x8AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z4
 	VBROADCASTSS constants<>+60(SB), Z5
 
-loop7:
+loop8:
 	VBROADCASTSS 12(CX), Z6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -718,7 +735,7 @@ loop7:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop7
+	JNZ          loop8
 	VZEROUPPER
 	RET
 
@@ -735,7 +752,7 @@ TEXT ·fitGrid3x8AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y2, Y1
 	VMOVAPS         Y2, Y2
 
-loop8:
+loop9:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -776,7 +793,7 @@ loop8:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop8
+	JNZ          loop9
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -797,7 +814,7 @@ TEXT ·roundGrid3x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop9:
+loop10:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -861,7 +878,7 @@ loop9:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop9
+	JNZ          loop10
 	VZEROUPPER
 	RET
 
@@ -881,7 +898,7 @@ TEXT ·fitGrid3x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop10:
+loop11:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -950,7 +967,7 @@ loop10:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop10
+	JNZ          loop11
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -973,7 +990,7 @@ TEXT ·roundGrid3x32AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop11:
+loop12:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -1037,7 +1054,7 @@ loop11:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop11
+	JNZ          loop12
 	VZEROUPPER
 	RET
 
@@ -1057,7 +1074,7 @@ TEXT ·fitGrid3x32AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z4, Z2
 	VMOVAPS         Z4, Z4
 
-loop12:
+loop13:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Z6
 	VBROADCASTSS (BX), Z7
@@ -1126,7 +1143,7 @@ loop12:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop12
+	JNZ          loop13
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Z2, 64(AX)
@@ -1137,85 +1154,74 @@ loop12:
 // func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·nearTables2AVX512(SB), NOSPLIT, $0-32
-	MOVQ tables+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+96(SB), Z0
+	VMOVUPS constants<>+160(SB), Z1
+	VMOVUPS constants<>+224(SB), Z2
+	VMOVUPS constants<>+288(SB), Z3
+	VMOVUPS constants<>+352(SB), Z4
 
-loop13:
-	VMOVUPS      constants<>+96(SB), Z0
-	VMOVUPS      constants<>+160(SB), Z1
-	VBROADCASTSS (CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS (DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS 4(CX), Z2
-	VMOVUPS      constants<>+224(SB), Z3
-	VMOVUPS      constants<>+288(SB), Z4
-	VFMADD231PS  Z4, Z2, Z0
-	VBROADCASTSS 4(DX), Z4
-	VMULPS       Z4, Z3, Z3
-	VFMADD231PS  Z3, Z2, Z1
-	VORPS        constants<>+352(SB), Z0, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      constants<>+96(SB), Z0
-	VMOVUPS      constants<>+160(SB), Z1
-	VBROADCASTSS 8(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 8(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS 12(CX), Z2
-	VMOVUPS      constants<>+224(SB), Z3
-	VMOVUPS      constants<>+288(SB), Z4
-	VFMADD231PS  Z4, Z2, Z0
-	VBROADCASTSS 12(DX), Z4
-	VMULPS       Z4, Z3, Z3
-	VFMADD231PS  Z3, Z2, Z1
-	VORPS        constants<>+352(SB), Z0, Z0
-	VMOVUPS      Z0, 128(AX)
-	VMOVUPS      Z1, 192(AX)
-	VMOVUPS      constants<>+96(SB), Z0
-	VMOVUPS      constants<>+160(SB), Z1
-	VBROADCASTSS 16(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 16(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS 20(CX), Z2
-	VMOVUPS      constants<>+224(SB), Z3
-	VMOVUPS      constants<>+288(SB), Z4
-	VFMADD231PS  Z4, Z2, Z0
-	VBROADCASTSS 20(DX), Z4
-	VMULPS       Z4, Z3, Z3
-	VFMADD231PS  Z3, Z2, Z1
-	VORPS        constants<>+352(SB), Z0, Z0
-	VMOVUPS      Z0, 256(AX)
-	VMOVUPS      Z1, 320(AX)
-	VMOVUPS      constants<>+96(SB), Z0
-	VMOVUPS      constants<>+160(SB), Z1
-	VBROADCASTSS 24(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 24(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VBROADCASTSS 28(CX), Z2
-	VMOVUPS      constants<>+224(SB), Z3
-	VMOVUPS      constants<>+288(SB), Z4
-	VFMADD231PS  Z4, Z2, Z0
-	VBROADCASTSS 28(DX), Z4
-	VMULPS       Z4, Z3, Z3
-	VFMADD231PS  Z3, Z2, Z1
-	VORPS        constants<>+352(SB), Z0, Z0
-	VMOVUPS      Z0, 384(AX)
-	VMOVUPS      Z1, 448(AX)
+loop14:
+	VBROADCASTSS (CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS (DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 4(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 4(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 8(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 12(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 12(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VBROADCASTSS 16(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 16(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 20(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 20(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VBROADCASTSS 24(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 24(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 28(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 28(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 384(AX)
+	VMOVUPS      Z6, 448(AX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop13
+	JNZ          loop14
 	VZEROUPPER
 	RET
 
@@ -1229,7 +1235,7 @@ TEXT ·nearRuns2AVX512(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group14:
+group15:
 	VMOVUPS  (CX), Z0
 	VPCMPD   $0x04, -4(CX), Z0, K1
 	VMOVUPS  64(CX), Z0
@@ -1251,7 +1257,7 @@ group14:
 	ORQ      last+56(FP), R8
 	XORQ     R9, R9
 
-run15:
+run16:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -1299,7 +1305,7 @@ run15:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run15
+	JNZ     run16
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -1307,7 +1313,7 @@ run15:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group14
+	JNZ     group15
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -1333,7 +1339,7 @@ TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next16:
+next17:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -1418,7 +1424,7 @@ next16:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next16
+	JNZ          next17
 	VZEROUPPER
 	RET
 
@@ -1428,7 +1434,7 @@ TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next17:
+next18:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -1555,7 +1561,7 @@ next17:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next17
+	JNZ          next18
 	VZEROUPPER
 	RET
 
@@ -1565,7 +1571,7 @@ TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next18:
+next19:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -1597,7 +1603,7 @@ next18:
 	ADDQ         $0x0f, DX
 	SHRQ         $0x04, DX
 
-loop19:
+loop20:
 	VPMOVSXWD    (DI), Z9
 	VPERMPS      (SI), Z9, Z10
 	VPERMPS      64(SI), Z9, Z11
@@ -1632,7 +1638,7 @@ loop19:
 	VBLENDMPS    Z9, Z8, K1, Z8
 	ADDQ         $+32, DI
 	DECQ         DX
-	JNZ          loop19
+	JNZ          loop20
 	VSHUFF32X4   $0x4e, Z3, Z3, Z0
 	VMINPS       Z0, Z3, Z1
 	VSHUFF32X4   $0xb1, Z1, Z1, Z0
@@ -1686,64 +1692,58 @@ loop19:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next18
+	JNZ          next19
 	VZEROUPPER
 	RET
 
 // func nearTables3AVX512(tables *float32, w *float32, x *float32, groups int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·nearTables3AVX512(SB), NOSPLIT, $0-32
-	MOVQ tables+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+424(SB), Z0
+	VMOVUPS constants<>+488(SB), Z1
+	VMOVUPS constants<>+552(SB), Z2
+	VMOVUPS constants<>+616(SB), Z3
+	VMOVUPS constants<>+680(SB), Z4
 
-loop20:
-	VMOVUPS      constants<>+424(SB), Z0
-	VMOVUPS      constants<>+488(SB), Z1
-	VBROADCASTSS (CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS (DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VORPS        constants<>+552(SB), Z0, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      constants<>+424(SB), Z0
-	VMOVUPS      constants<>+488(SB), Z1
-	VBROADCASTSS 4(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 4(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VORPS        constants<>+552(SB), Z0, Z0
-	VMOVUPS      Z0, 128(AX)
-	VMOVUPS      Z1, 192(AX)
-	VMOVUPS      constants<>+424(SB), Z0
-	VMOVUPS      constants<>+488(SB), Z1
-	VBROADCASTSS 8(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 8(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VORPS        constants<>+552(SB), Z0, Z0
-	VMOVUPS      Z0, 256(AX)
-	VMOVUPS      Z1, 320(AX)
-	VMOVUPS      constants<>+616(SB), Z0
-	VMOVUPS      constants<>+520(SB), Z1
-	VBROADCASTSS 12(CX), Z2
-	VMULPS       Z2, Z0, Z0
-	VBROADCASTSS 12(DX), Z3
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VORPS        constants<>+680(SB), Z0, Z0
-	VMOVUPS      Z0, 384(AX)
-	VMOVUPS      Z1, 448(AX)
+loop21:
+	VBROADCASTSS (CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS (DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VBROADCASTSS 4(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 4(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 8(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VBROADCASTSS 12(CX), Z7
+	VMULPS       Z7, Z2, Z5
+	VBROADCASTSS 12(DX), Z6
+	VMULPS       Z6, Z3, Z6
+	VMULPS       Z7, Z6, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 384(AX)
+	VMOVUPS      Z6, 448(AX)
 	ADDQ         $+16, CX
 	ADDQ         $+16, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop20
+	JNZ          loop21
 	VZEROUPPER
 	RET
 
@@ -1757,7 +1757,7 @@ TEXT ·nearRuns3AVX512(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group21:
+group22:
 	VMOVUPS  (CX), Z0
 	VPCMPD   $0x04, -4(CX), Z0, K1
 	VMOVUPS  64(CX), Z0
@@ -1779,7 +1779,7 @@ group21:
 	ORQ      last+56(FP), R8
 	XORQ     R9, R9
 
-run22:
+run23:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -1827,7 +1827,7 @@ run22:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run22
+	JNZ     run23
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -1835,7 +1835,7 @@ run22:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group21
+	JNZ     group22
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -1861,7 +1861,7 @@ TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next23:
+next24:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -1941,7 +1941,7 @@ next23:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next23
+	JNZ          next24
 	VZEROUPPER
 	RET
 
@@ -1951,7 +1951,7 @@ TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next24:
+next25:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -2036,7 +2036,7 @@ next24:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next24
+	JNZ          next25
 	VZEROUPPER
 	RET
 
@@ -2046,7 +2046,7 @@ TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next25:
+next26:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -2078,7 +2078,7 @@ next25:
 	ADDQ         $0x0f, DX
 	SHRQ         $0x04, DX
 
-loop26:
+loop27:
 	VPMOVSXWD    (DI), Z9
 	VPERMPS      (SI), Z9, Z10
 	VPERMPS      64(SI), Z9, Z11
@@ -2113,7 +2113,7 @@ loop26:
 	VBLENDMPS    Z9, Z8, K1, Z8
 	ADDQ         $+32, DI
 	DECQ         DX
-	JNZ          loop26
+	JNZ          loop27
 	VSHUFF32X4   $0x4e, Z3, Z3, Z0
 	VMINPS       Z0, Z3, Z1
 	VSHUFF32X4   $0xb1, Z1, Z1, Z0
@@ -2167,7 +2167,7 @@ loop26:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next25
+	JNZ          next26
 	VZEROUPPER
 	RET
 
@@ -2179,7 +2179,7 @@ TEXT ·settleNearAVX512(SB), NOSPLIT, $0-72
 	MOVQ found+48(FP), DX
 	MOVQ rest+16(FP), BX
 
-next27:
+next28:
 	MOVWQZX      (AX), SI
 	MOVWQZX      2(AX), DI
 	MOVL         4(AX), R8
@@ -2239,11 +2239,30 @@ next27:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+24(FP)
-	JNZ          next27
+	JNZ          next28
 	MOVQ         DX, unclearToo+56(FP)
 	SUBQ         rest+16(FP), BX
 	SHRQ         $0x03, BX
 	MOVQ         BX, left+64(FP)
+	VZEROUPPER
+	RET
+
+// func rootsAVX2(r *float32, w *float32, groups int)
+// Requires: AVX
+TEXT ·rootsAVX2(SB), NOSPLIT, $0-24
+	MOVQ r+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop29:
+	VSQRTPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VSQRTPS 32(CX), Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, AX
+	DECQ    DX
+	JNZ     loop29
 	VZEROUPPER
 	RET
 
@@ -2261,7 +2280,7 @@ TEXT ·roundGrid2x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y4
 	VBROADCASTSS constants<>+16(SB), Y5
 
-loop28:
+loop30:
 	VBROADCASTSS 28(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -2329,7 +2348,7 @@ loop28:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop28
+	JNZ          loop30
 	VZEROUPPER
 	RET
 
@@ -2346,7 +2365,7 @@ TEXT ·fitGrid2x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop29:
+loop31:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -2423,7 +2442,7 @@ loop29:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop29
+	JNZ          loop31
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -2444,7 +2463,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop30:
+loop32:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2568,7 +2587,7 @@ loop30:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop30
+	JNZ          loop32
 	VZEROUPPER
 	RET
 
@@ -2588,7 +2607,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop31:
+loop33:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2721,7 +2740,7 @@ loop31:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop31
+	JNZ          loop33
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2745,7 +2764,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop32:
+loop34:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2925,7 +2944,7 @@ loop32:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop32
+	JNZ          loop34
 	VZEROUPPER
 	RET
 
@@ -2948,7 +2967,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop33:
+loop35:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3137,7 +3156,7 @@ loop33:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop33
+	JNZ          loop35
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3161,7 +3180,7 @@ TEXT ·roundGrid3x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y4
 	VBROADCASTSS constants<>+60(SB), Y5
 
-loop34:
+loop36:
 	VBROADCASTSS 12(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -3197,7 +3216,7 @@ loop34:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop34
+	JNZ          loop36
 	VZEROUPPER
 	RET
 
@@ -3214,7 +3233,7 @@ TEXT ·fitGrid3x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop35:
+loop37:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -3255,7 +3274,7 @@ loop35:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop35
+	JNZ          loop37
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -3277,7 +3296,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop36:
+loop38:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -3369,7 +3388,7 @@ loop36:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop36
+	JNZ          loop38
 	VZEROUPPER
 	RET
 
@@ -3392,7 +3411,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop37:
+loop39:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3489,7 +3508,7 @@ loop37:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop37
+	JNZ          loop39
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3514,7 +3533,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop38:
+loop40:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -3578,7 +3597,7 @@ loop38:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop38
+	JNZ          loop40
 	VZEROUPPER
 	RET
 
@@ -3598,7 +3617,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop39:
+loop41:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -3667,7 +3686,7 @@ loop39:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop39
+	JNZ          loop41
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3678,97 +3697,84 @@ loop39:
 // func nearTables2AVX2(tables *float32, w *float32, x *float32, groups int)
 // Requires: AVX
 TEXT ·nearTables2AVX2(SB), NOSPLIT, $0-32
-	MOVQ tables+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+96(SB), Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+352(SB), Y2
 
-loop40:
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS (CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS (DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 4(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 4(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 64(AX)
-	VMOVUPS      Y1, 96(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 8(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 8(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 128(AX)
-	VMOVUPS      Y1, 160(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 12(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 12(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y1, 224(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 16(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 16(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 256(AX)
-	VMOVUPS      Y1, 288(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 20(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 20(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 320(AX)
-	VMOVUPS      Y1, 352(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 24(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 24(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 384(AX)
-	VMOVUPS      Y1, 416(AX)
-	VMOVUPS      constants<>+96(SB), Y0
-	VMOVUPS      constants<>+160(SB), Y1
-	VBROADCASTSS 28(CX), Y2
-	VMULPS       Y2, Y0, Y0
-	VBROADCASTSS 28(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+352(SB), Y0, Y0
-	VMOVUPS      Y0, 448(AX)
-	VMOVUPS      Y1, 480(AX)
+loop42:
+	VBROADCASTSS (CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS (DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y4, 32(AX)
+	VBROADCASTSS 4(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 4(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VBROADCASTSS 8(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 8(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 128(AX)
+	VMOVUPS      Y4, 160(AX)
+	VBROADCASTSS 12(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 12(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 224(AX)
+	VBROADCASTSS 16(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 16(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 256(AX)
+	VMOVUPS      Y4, 288(AX)
+	VBROADCASTSS 20(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 20(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 320(AX)
+	VMOVUPS      Y4, 352(AX)
+	VBROADCASTSS 24(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 24(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 384(AX)
+	VMOVUPS      Y4, 416(AX)
+	VBROADCASTSS 28(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 28(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 448(AX)
+	VMOVUPS      Y4, 480(AX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop40
+	JNZ          loop42
 	VZEROUPPER
 	RET
 
@@ -3782,7 +3788,7 @@ TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group41:
+group43:
 	XORQ      DI, DI
 	VMOVUPS   224(CX), Y0
 	VPCMPEQD  220(CX), Y0, Y0
@@ -3834,7 +3840,7 @@ group41:
 	ORQ       last+56(FP), R8
 	XORQ      R9, R9
 
-run42:
+run44:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -3882,7 +3888,7 @@ run42:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run42
+	JNZ     run44
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -3890,7 +3896,7 @@ run42:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group41
+	JNZ     group43
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -3916,7 +3922,7 @@ TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next43:
+next45:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4015,7 +4021,7 @@ next43:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next43
+	JNZ          next45
 	VZEROUPPER
 	RET
 
@@ -4025,7 +4031,7 @@ TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next44:
+next46:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4186,7 +4192,7 @@ next44:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next44
+	JNZ          next46
 	VZEROUPPER
 	RET
 
@@ -4196,7 +4202,7 @@ TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next45:
+next47:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4228,7 +4234,7 @@ next45:
 	ADDQ         $0x07, DX
 	SHRQ         $0x03, DX
 
-loop46:
+loop48:
 	VPMOVSXWD   (DI), Y9
 	VPERMPS     (SI), Y9, Y10
 	VPERMPS     32(SI), Y9, Y11
@@ -4283,7 +4289,7 @@ loop46:
 	VBLENDVPS   Y11, Y9, Y8, Y8
 	ADDQ        $+16, DI
 	DECQ        DX
-	JNZ         loop46
+	JNZ         loop48
 	VPERM2F128  $0x01, Y3, Y3, Y0
 	VMINPS      Y0, Y3, Y1
 	VPERMILPS   $0x4e, Y1, Y0
@@ -4331,64 +4337,54 @@ loop46:
 	ADDQ        $0x08, AX
 	ADDQ        $0x08, CX
 	DECQ        n+16(FP)
-	JNZ         next45
+	JNZ         next47
 	VZEROUPPER
 	RET
 
 // func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
 // Requires: AVX
 TEXT ·nearTables3AVX2(SB), NOSPLIT, $0-32
-	MOVQ tables+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+424(SB), Y0
+	VMOVUPS constants<>+488(SB), Y1
 
-loop47:
-	VMOVUPS      constants<>+424(SB), Y0
-	VMOVUPS      constants<>+488(SB), Y1
-	VBROADCASTSS (CX), Y2
-	VMULPS       Y2, Y0, Y0
+loop49:
+	VBROADCASTSS (CX), Y4
+	VMULPS       Y4, Y0, Y2
 	VBROADCASTSS (DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+332(SB), Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      constants<>+424(SB), Y0
-	VMOVUPS      constants<>+488(SB), Y1
-	VBROADCASTSS 4(CX), Y2
-	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VBROADCASTSS 4(CX), Y4
+	VMULPS       Y4, Y0, Y2
 	VBROADCASTSS 4(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+332(SB), Y0, Y0
-	VMOVUPS      Y0, 64(AX)
-	VMOVUPS      Y1, 96(AX)
-	VMOVUPS      constants<>+424(SB), Y0
-	VMOVUPS      constants<>+488(SB), Y1
-	VBROADCASTSS 8(CX), Y2
-	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS 8(CX), Y4
+	VMULPS       Y4, Y0, Y2
 	VBROADCASTSS 8(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+332(SB), Y0, Y0
-	VMOVUPS      Y0, 128(AX)
-	VMOVUPS      Y1, 160(AX)
-	VMOVUPS      constants<>+424(SB), Y0
-	VMOVUPS      constants<>+488(SB), Y1
-	VBROADCASTSS 12(CX), Y2
-	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+	VBROADCASTSS 12(CX), Y4
+	VMULPS       Y4, Y0, Y2
 	VBROADCASTSS 12(DX), Y3
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VORPS        constants<>+332(SB), Y0, Y0
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y1, 224(AX)
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y3, 224(AX)
 	ADDQ         $+16, CX
 	ADDQ         $+16, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop47
+	JNZ          loop49
 	VZEROUPPER
 	RET
 
@@ -4402,7 +4398,7 @@ TEXT ·nearRuns3AVX2(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group48:
+group50:
 	XORQ      DI, DI
 	VMOVUPS   224(CX), Y0
 	VPCMPEQD  220(CX), Y0, Y0
@@ -4454,7 +4450,7 @@ group48:
 	ORQ       last+56(FP), R8
 	XORQ      R9, R9
 
-run49:
+run51:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -4502,7 +4498,7 @@ run49:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run49
+	JNZ     run51
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -4510,7 +4506,7 @@ run49:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group48
+	JNZ     group50
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -4536,7 +4532,7 @@ TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next50:
+next52:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4616,7 +4612,7 @@ next50:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next50
+	JNZ          next52
 	VZEROUPPER
 	RET
 
@@ -4626,7 +4622,7 @@ TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next51:
+next53:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4749,7 +4745,7 @@ next51:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next51
+	JNZ          next53
 	VZEROUPPER
 	RET
 
@@ -4759,7 +4755,7 @@ TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next52:
+next54:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4791,7 +4787,7 @@ next52:
 	ADDQ         $0x07, DX
 	SHRQ         $0x03, DX
 
-loop53:
+loop55:
 	VPMOVSXWD   (DI), Y9
 	VPERMPS     (SI), Y9, Y10
 	VPERMPS     32(SI), Y9, Y11
@@ -4827,7 +4823,7 @@ loop53:
 	VBLENDVPS   Y11, Y9, Y8, Y8
 	ADDQ        $+16, DI
 	DECQ        DX
-	JNZ         loop53
+	JNZ         loop55
 	VPERM2F128  $0x01, Y3, Y3, Y0
 	VMINPS      Y0, Y3, Y1
 	VPERMILPS   $0x4e, Y1, Y0
@@ -4875,7 +4871,7 @@ loop53:
 	ADDQ        $0x08, AX
 	ADDQ        $0x08, CX
 	DECQ        n+16(FP)
-	JNZ         next52
+	JNZ         next54
 	VZEROUPPER
 	RET
 
@@ -4887,7 +4883,7 @@ TEXT ·settleNearAVX2(SB), NOSPLIT, $0-72
 	MOVQ found+48(FP), DX
 	MOVQ rest+16(FP), BX
 
-next54:
+next56:
 	MOVWQZX      (AX), SI
 	MOVWQZX      2(AX), DI
 	MOVL         4(AX), R8
@@ -4954,7 +4950,7 @@ next54:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+24(FP)
-	JNZ          next54
+	JNZ          next56
 	MOVQ         DX, unclearToo+56(FP)
 	SUBQ         rest+16(FP), BX
 	SHRQ         $0x03, BX
@@ -5018,33 +5014,33 @@ DATA constants<>+208(SB)/4, $0x00000000
 DATA constants<>+212(SB)/4, $0x00000000
 DATA constants<>+216(SB)/4, $0x00000000
 DATA constants<>+220(SB)/4, $0x00000000
-DATA constants<>+224(SB)/4, $0x40000000
-DATA constants<>+228(SB)/4, $0x40000000
-DATA constants<>+232(SB)/4, $0x40000000
+DATA constants<>+224(SB)/4, $0x3f800000
+DATA constants<>+228(SB)/4, $0x3f800000
+DATA constants<>+232(SB)/4, $0x3f800000
 DATA constants<>+236(SB)/4, $0x00000000
-DATA constants<>+240(SB)/4, $0x40c00000
-DATA constants<>+244(SB)/4, $0x40c00000
-DATA constants<>+248(SB)/4, $0x40c00000
+DATA constants<>+240(SB)/4, $0x41100000
+DATA constants<>+244(SB)/4, $0x41100000
+DATA constants<>+248(SB)/4, $0x41100000
 DATA constants<>+252(SB)/4, $0x00000000
-DATA constants<>+256(SB)/4, $0x41200000
-DATA constants<>+260(SB)/4, $0x41200000
-DATA constants<>+264(SB)/4, $0x41200000
+DATA constants<>+256(SB)/4, $0x41c80000
+DATA constants<>+260(SB)/4, $0x41c80000
+DATA constants<>+264(SB)/4, $0x41c80000
 DATA constants<>+268(SB)/4, $0x00000000
 DATA constants<>+272(SB)/4, $0x00000000
 DATA constants<>+276(SB)/4, $0x00000000
 DATA constants<>+280(SB)/4, $0x00000000
 DATA constants<>+284(SB)/4, $0x00000000
-DATA constants<>+288(SB)/4, $0x3f800000
-DATA constants<>+292(SB)/4, $0x3f800000
-DATA constants<>+296(SB)/4, $0x3f800000
+DATA constants<>+288(SB)/4, $0x40000000
+DATA constants<>+292(SB)/4, $0x40000000
+DATA constants<>+296(SB)/4, $0x40000000
 DATA constants<>+300(SB)/4, $0x00000000
-DATA constants<>+304(SB)/4, $0x41100000
-DATA constants<>+308(SB)/4, $0x41100000
-DATA constants<>+312(SB)/4, $0x41100000
+DATA constants<>+304(SB)/4, $0x40c00000
+DATA constants<>+308(SB)/4, $0x40c00000
+DATA constants<>+312(SB)/4, $0x40c00000
 DATA constants<>+316(SB)/4, $0x00000000
-DATA constants<>+320(SB)/4, $0x41c80000
-DATA constants<>+324(SB)/4, $0x41c80000
-DATA constants<>+328(SB)/4, $0x41c80000
+DATA constants<>+320(SB)/4, $0x41200000
+DATA constants<>+324(SB)/4, $0x41200000
+DATA constants<>+328(SB)/4, $0x41200000
 DATA constants<>+332(SB)/4, $0x00000000
 DATA constants<>+336(SB)/4, $0x00000000
 DATA constants<>+340(SB)/4, $0x00000000
@@ -5100,14 +5096,14 @@ DATA constants<>+536(SB)/4, $0x41900000
 DATA constants<>+540(SB)/4, $0x41b00000
 DATA constants<>+544(SB)/4, $0x41d00000
 DATA constants<>+548(SB)/4, $0x41f00000
-DATA constants<>+552(SB)/4, $0x00000000
-DATA constants<>+556(SB)/4, $0x00000000
-DATA constants<>+560(SB)/4, $0x00000000
-DATA constants<>+564(SB)/4, $0x00000000
-DATA constants<>+568(SB)/4, $0x00000000
-DATA constants<>+572(SB)/4, $0x00000000
-DATA constants<>+576(SB)/4, $0x00000000
-DATA constants<>+580(SB)/4, $0x00000000
+DATA constants<>+552(SB)/4, $0x3f800000
+DATA constants<>+556(SB)/4, $0x41100000
+DATA constants<>+560(SB)/4, $0x41c80000
+DATA constants<>+564(SB)/4, $0x42440000
+DATA constants<>+568(SB)/4, $0x42a20000
+DATA constants<>+572(SB)/4, $0x42f20000
+DATA constants<>+576(SB)/4, $0x43290000
+DATA constants<>+580(SB)/4, $0x43610000
 DATA constants<>+584(SB)/4, $0x00000000
 DATA constants<>+588(SB)/4, $0x00000000
 DATA constants<>+592(SB)/4, $0x00000000
@@ -5116,14 +5112,14 @@ DATA constants<>+600(SB)/4, $0x00000000
 DATA constants<>+604(SB)/4, $0x00000000
 DATA constants<>+608(SB)/4, $0x00000000
 DATA constants<>+612(SB)/4, $0x00000000
-DATA constants<>+616(SB)/4, $0x3f800000
-DATA constants<>+620(SB)/4, $0x41100000
-DATA constants<>+624(SB)/4, $0x41c80000
-DATA constants<>+628(SB)/4, $0x42440000
-DATA constants<>+632(SB)/4, $0x42a20000
-DATA constants<>+636(SB)/4, $0x42f20000
-DATA constants<>+640(SB)/4, $0x43290000
-DATA constants<>+644(SB)/4, $0x43610000
+DATA constants<>+616(SB)/4, $0x40000000
+DATA constants<>+620(SB)/4, $0x40c00000
+DATA constants<>+624(SB)/4, $0x41200000
+DATA constants<>+628(SB)/4, $0x41600000
+DATA constants<>+632(SB)/4, $0x41900000
+DATA constants<>+636(SB)/4, $0x41b00000
+DATA constants<>+640(SB)/4, $0x41d00000
+DATA constants<>+644(SB)/4, $0x41f00000
 DATA constants<>+648(SB)/4, $0x00000000
 DATA constants<>+652(SB)/4, $0x00000000
 DATA constants<>+656(SB)/4, $0x00000000

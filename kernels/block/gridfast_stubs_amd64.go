@@ -4,6 +4,11 @@
 
 package block
 
+// rootsAVX512 takes the roots of groups of 16 numbers.
+//
+//go:noescape
+func rootsAVX512(r *float32, w *float32, groups int)
+
 // roundGrid2x8AVX512 rounds groups of magnitudes to levels for candidates.
 //
 //go:noescape
@@ -118,6 +123,11 @@ func nearMany3AVX512(results *uint64, queue *uint64, n int, scales *float32, mar
 //
 //go:noescape
 func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+
+// rootsAVX2 takes the roots of groups of 16 numbers.
+//
+//go:noescape
+func rootsAVX2(r *float32, w *float32, groups int)
 
 // roundGrid2x8AVX2 rounds groups of magnitudes to levels for candidates.
 //

@@ -19,6 +19,7 @@ var gridShapes = [][2]int{{2, 8}, {2, 16}, {2, 24}, {3, 8}, {3, 24}, {3, 32}}
 
 // grids writes them.
 func (m *machine) grids() {
+	m.roots()
 	for _, s := range gridShapes {
 		levels, lanes := s[0], s[1]
 		if !m.wide() && lanes == 32 {
@@ -31,6 +32,24 @@ func (m *machine) grids() {
 		m.near(levels)
 	}
 	m.settleNear()
+}
+
+// roots writes the kernel of square roots:
+//
+//	for i < 16·groups: r[i] = √w[i]
+func (m *machine) roots() {
+	m.function("roots", "func(r, w *float32, groups int)", "takes the roots of groups of 16 numbers.")
+	r, w, groups := pointer("r"), pointer("w"), pointer("groups")
+	loop(groups, func() {
+		for i := range 16 / m.lanes {
+			v := m.register()
+			VSQRTPS(at(w, i*m.width()), v)
+			VMOVUPS(v, at(r, i*m.width()))
+		}
+		ADDQ(I32(64), w)
+		ADDQ(I32(64), r)
+	})
+	end()
 }
 
 // gridVectors returns registers for lanes, the last of which may be half as wide,

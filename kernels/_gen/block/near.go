@@ -97,20 +97,26 @@ func (n *nearGrid) writeTables() {
 		}
 		return i&3 == 3 || n.paired() && i>>2 == 3
 	}
-	table := func(f func(i int) uint32) Mem {
+	// What coordinates have in common is loaded once.
+	loaded := map[string]VecVirtual{}
+	table := func(f func(i int) uint32) VecVirtual {
 		patterns := make([]uint32, n.lanes)
 		for i := range patterns {
 			patterns[i] = f(i)
 		}
-		return vectorConstant(patterns...)
+		key := fmt.Sprint(patterns)
+		if loaded[key] == nil {
+			loaded[key] = n.load(vectorConstant(patterns...))
+		}
+		return loaded[key]
 	}
 	odds := func(c, shift int, f func(q float32) float32) VecVirtual {
-		return n.load(table(func(i int) uint32 {
+		return table(func(i int) uint32 {
 			if none(c, i) {
 				return 0
 			}
 			return bitsOf(f(float32(2*(i>>shift&level) + 1)))
-		}))
+		})
 	}
 	square := func(q float32) float32 { return q * q }
 	twice := func(q float32) float32 { return 2 * q }
@@ -119,25 +125,41 @@ func (n *nearGrid) writeTables() {
 	if n.paired() {
 		step = 2
 	}
+	infinite := func(c int) VecVirtual {
+		return table(func(i int) uint32 {
+			if none(c, i) {
+				return infinity
+			}
+			return 0
+		})
+	}
+	some := func(c int) bool { return none(c, n.lanes-1) }
+	for c := range tables {
+		odds(c, 0, square)
+		odds(c, 0, twice)
+		if n.paired() {
+			odds(c, n.levels, square)
+			odds(c, n.levels, twice)
+		}
+		if some(c) {
+			infinite(c)
+		}
+	}
 	loop(groups, func() {
 		for c := range tables {
-			a, b := odds(c, 0, square), odds(c, 0, twice)
-			left := n.broadcast(at(w, 4*c*step))
-			VMULPS(left, a, a)
-			VMULPS(n.broadcast(at(x, 4*c*step)), b, b)
+			a, b, left := n.register(), n.register(), n.broadcast(at(w, 4*c*step))
+			VMULPS(left, odds(c, 0, square), a)
+			VMULPS(n.broadcast(at(x, 4*c*step)), odds(c, 0, twice), b)
 			VMULPS(left, b, b)
 			if n.paired() {
-				right, t := n.broadcast(at(w, 4*c*step+4)), odds(c, n.levels, twice)
+				right, t := n.broadcast(at(w, 4*c*step+4)), n.register()
 				VFMADD231PS(odds(c, n.levels, square), right, a)
-				VMULPS(n.broadcast(at(x, 4*c*step+4)), t, t)
+				VMULPS(n.broadcast(at(x, 4*c*step+4)), odds(c, n.levels, twice), t)
 				VFMADD231PS(t, right, b)
 			}
-			VORPS(table(func(i int) uint32 {
-				if none(c, i) {
-					return infinity
-				}
-				return 0
-			}), a, a)
+			if some(c) {
+				VORPS(infinite(c), a, a)
+			}
 			VMOVUPS(a, at(to, 2*c*n.width()))
 			VMOVUPS(b, at(to, (2*c+1)*n.width()))
 		}
@@ -150,8 +172,8 @@ func (n *nearGrid) writeTables() {
 
 // writeRuns writes the kernel that lists the runs of candidates, count of them,
 // in two groups a turn. A place in a queue is, from bit 0 on, the first candidate,
-// how many follow, and from bit 32 on the place of the list. on has a one for each
-// candidate, twice, and last for the last ones.
+// how many follow, and from bit 32 on the place of the list. candidates has a one
+// for each candidate, twice, and last for the last ones.
 func (n *nearGrid) writeRuns() {
 	n.function(fmt.Sprintf("nearRuns%d", n.levels),
 		"func(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates, last uint64, pairs int)",
