@@ -136,7 +136,7 @@ type nearKernels struct {
 
 var (
 	near2AVX512 = &nearKernels{nearTables2AVX512, nearRuns2AVX512, [3]nearQueue{nearOne2AVX512, nearTwo2AVX512, nearMany2AVX512}, settleNearAVX512}
-	near3AVX512 = &nearKernels{nearTables3AVX512, nearRuns3AVX512, [3]nearQueue{nearOne3AVX512, nearTwo3AVX512, nearMany3AVX512}, settleNearAVX512}
+	near3AVX512 = &nearKernels{nearTables3AVX2, nearRuns3AVX512, [3]nearQueue{nearOne3AVX2, nearTwo3AVX2, nearMany3AVX2}, settleNearAVX512}
 	near2AVX2   = &nearKernels{nearTables2AVX2, nearRuns2AVX2, [3]nearQueue{nearOne2AVX2, nearTwo2AVX2, nearMany2AVX2}, settleNearAVX2}
 	near3AVX2   = &nearKernels{nearTables3AVX2, nearRuns3AVX2, [3]nearQueue{nearOne3AVX2, nearTwo3AVX2, nearMany3AVX2}, settleNearAVX2}
 )

@@ -1151,6 +1151,114 @@ loop13:
 	VZEROUPPER
 	RET
 
+// func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX512BW, AVX512F, BMI, BMI2
+TEXT ·nearRuns2AVX512(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
+
+group14:
+	VMOVUPS  (CX), Z0
+	VPCMPD   $0x04, -4(CX), Z0, K1
+	VMOVUPS  64(CX), Z0
+	VPCMPD   $0x04, 60(CX), Z0, K2
+	VMOVUPS  128(CX), Z0
+	VPCMPD   $0x04, 124(CX), Z0, K3
+	VMOVUPS  192(CX), Z0
+	VPCMPD   $0x04, 188(CX), Z0, K4
+	KUNPCKWD K1, K2, K1
+	KUNPCKWD K3, K4, K2
+	KUNPCKDQ K1, K2, K1
+	KMOVQ    K1, DI
+	MOVQ     $0x0000000100000001, R8
+	ORQ      R8, DI
+	ANDQ     candidates+48(FP), DI
+	MOVQ     DI, R8
+	SHRQ     $0x01, R8
+	ANDQ     candidates+48(FP), R8
+	ORQ      last+56(FP), R8
+	XORQ     R9, R9
+
+run15:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+17, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+33, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run15
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group14
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
+	VZEROUPPER
+	RET
+
 // func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·nearTables2AVX512(SB), NOSPLIT, $0-32
@@ -1164,7 +1272,7 @@ TEXT ·nearTables2AVX512(SB), NOSPLIT, $0-32
 	VMOVUPS constants<>+288(SB), Z3
 	VMOVUPS constants<>+352(SB), Z4
 
-loop14:
+loop16:
 	VBROADCASTSS (CX), Z7
 	VMULPS       Z7, Z0, Z5
 	VBROADCASTSS (DX), Z6
@@ -1221,115 +1329,7 @@ loop14:
 	ADDQ         $+32, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop14
-	VZEROUPPER
-	RET
-
-// func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
-// Requires: AVX, AVX512BW, AVX512F, BMI, BMI2
-TEXT ·nearRuns2AVX512(SB), NOSPLIT, $0-72
-	MOVQ queues+0(FP), AX
-	MOVQ codes+24(FP), CX
-	XORQ DX, DX
-	LEAQ (AX), BX
-	LEAQ 8256(AX), SI
-	LEAQ 16512(AX), AX
-
-group15:
-	VMOVUPS  (CX), Z0
-	VPCMPD   $0x04, -4(CX), Z0, K1
-	VMOVUPS  64(CX), Z0
-	VPCMPD   $0x04, 60(CX), Z0, K2
-	VMOVUPS  128(CX), Z0
-	VPCMPD   $0x04, 124(CX), Z0, K3
-	VMOVUPS  192(CX), Z0
-	VPCMPD   $0x04, 188(CX), Z0, K4
-	KUNPCKWD K1, K2, K1
-	KUNPCKWD K3, K4, K2
-	KUNPCKDQ K1, K2, K1
-	KMOVQ    K1, DI
-	MOVQ     $0x0000000100000001, R8
-	ORQ      R8, DI
-	ANDQ     candidates+48(FP), DI
-	MOVQ     DI, R8
-	SHRQ     $0x01, R8
-	ANDQ     candidates+48(FP), R8
-	ORQ      last+56(FP), R8
-	XORQ     R9, R9
-
-run16:
-	TZCNTQ  DI, R10
-	BLSRQ   DI, DI
-	TZCNTQ  R8, R11
-	BLSRQ   R8, R8
-	MOVL    (CX)(R10*4), R12
-	MOVQ    at+32(FP), R13
-	MOVLQSX (R13)(R12*4), R12
-	MOVQ    R12, R14
-	SARQ    $0x3f, R14
-	MOVQ    $-1, R15
-	SHLXQ   R10, R15, R15
-	MOVQ    $-2, R13
-	SHLXQ   R11, R13, R13
-	XORQ    R15, R13
-	ANDQ    R14, R13
-	ORQ     R13, R9
-	SUBQ    R10, R11
-	NOTQ    R12
-	ANDQ    R14, R12
-	MOVQ    lists+40(FP), R13
-	MOVWQZX (R13)(R12*2), R15
-	MOVQ    DX, R13
-	ADDQ    R10, R13
-	SHLQ    $0x10, R11
-	ORQ     R11, R13
-	SHLQ    $0x20, R12
-	ORQ     R12, R13
-	MOVQ    R13, (BX)
-	MOVQ    R13, (SI)
-	MOVQ    R13, (AX)
-	MOVQ    R15, R10
-	SUBQ    $+17, R10
-	SARQ    $0x3f, R10
-	ANDQ    R14, R10
-	ANDQ    $0x08, R10
-	MOVQ    R15, R11
-	SUBQ    $+33, R11
-	SARQ    $0x3f, R11
-	ANDQ    R14, R11
-	ANDQ    $0x08, R11
-	ADDQ    R10, BX
-	ADDQ    R11, SI
-	SUBQ    R10, SI
-	ANDQ    $0x08, R14
-	ADDQ    R14, AX
-	SUBQ    R11, AX
-	TESTQ   DI, DI
-	JNZ     run16
-	MOVQ    off+16(FP), DI
-	MOVQ    R9, (DI)
-	ADDQ    $0x08, DI
-	MOVQ    DI, off+16(FP)
-	ADDQ    $0x40, DX
-	ADDQ    $+256, CX
-	DECQ    pairs+64(FP)
-	JNZ     group15
-	MOVQ    counts+8(FP), CX
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, BX
-	SHRQ    $0x03, BX
-	SUBQ    $+0, BX
-	MOVQ    BX, (CX)
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, SI
-	SHRQ    $0x03, SI
-	SUBQ    $+1032, SI
-	MOVQ    SI, 8(CX)
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, AX
-	SHRQ    $0x03, AX
-	SUBQ    $+2064, AX
-	MOVQ    AX, 16(CX)
+	JNZ          loop16
 	VZEROUPPER
 	RET
 
@@ -1696,57 +1696,6 @@ loop20:
 	VZEROUPPER
 	RET
 
-// func nearTables3AVX512(tables *float32, w *float32, x *float32, groups int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·nearTables3AVX512(SB), NOSPLIT, $0-32
-	MOVQ    tables+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    groups+24(FP), BX
-	VMOVUPS constants<>+424(SB), Z0
-	VMOVUPS constants<>+488(SB), Z1
-	VMOVUPS constants<>+552(SB), Z2
-	VMOVUPS constants<>+616(SB), Z3
-	VMOVUPS constants<>+680(SB), Z4
-
-loop21:
-	VBROADCASTSS (CX), Z7
-	VMULPS       Z7, Z0, Z5
-	VBROADCASTSS (DX), Z6
-	VMULPS       Z6, Z1, Z6
-	VMULPS       Z7, Z6, Z6
-	VMOVUPS      Z5, (AX)
-	VMOVUPS      Z6, 64(AX)
-	VBROADCASTSS 4(CX), Z7
-	VMULPS       Z7, Z0, Z5
-	VBROADCASTSS 4(DX), Z6
-	VMULPS       Z6, Z1, Z6
-	VMULPS       Z7, Z6, Z6
-	VMOVUPS      Z5, 128(AX)
-	VMOVUPS      Z6, 192(AX)
-	VBROADCASTSS 8(CX), Z7
-	VMULPS       Z7, Z0, Z5
-	VBROADCASTSS 8(DX), Z6
-	VMULPS       Z6, Z1, Z6
-	VMULPS       Z7, Z6, Z6
-	VMOVUPS      Z5, 256(AX)
-	VMOVUPS      Z6, 320(AX)
-	VBROADCASTSS 12(CX), Z7
-	VMULPS       Z7, Z2, Z5
-	VBROADCASTSS 12(DX), Z6
-	VMULPS       Z6, Z3, Z6
-	VMULPS       Z7, Z6, Z6
-	VORPS        Z4, Z5, Z5
-	VMOVUPS      Z5, 384(AX)
-	VMOVUPS      Z6, 448(AX)
-	ADDQ         $+16, CX
-	ADDQ         $+16, DX
-	ADDQ         $+512, AX
-	DECQ         BX
-	JNZ          loop21
-	VZEROUPPER
-	RET
-
 // func nearRuns3AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
 // Requires: AVX, AVX512BW, AVX512F, BMI, BMI2
 TEXT ·nearRuns3AVX512(SB), NOSPLIT, $0-72
@@ -1757,7 +1706,7 @@ TEXT ·nearRuns3AVX512(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group22:
+group21:
 	VMOVUPS  (CX), Z0
 	VPCMPD   $0x04, -4(CX), Z0, K1
 	VMOVUPS  64(CX), Z0
@@ -1779,7 +1728,7 @@ group22:
 	ORQ      last+56(FP), R8
 	XORQ     R9, R9
 
-run23:
+run22:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -1827,7 +1776,7 @@ run23:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run23
+	JNZ     run22
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -1835,7 +1784,7 @@ run23:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group22
+	JNZ     group21
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -1855,322 +1804,6 @@ run23:
 	VZEROUPPER
 	RET
 
-// func nearOne3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
-// Requires: AVX, AVX2, BMI, BMI2, FMA3
-TEXT ·nearOne3AVX512(SB), NOSPLIT, $0-64
-	MOVQ queue+8(FP), AX
-	MOVQ results+0(FP), CX
-
-next24:
-	MOVWQZX      (AX), DX
-	MOVWQZX      2(AX), BX
-	MOVL         4(AX), SI
-	MOVQ         lists+48(FP), DI
-	LEAQ         2(DI)(SI*2), DI
-	MOVQ         DX, SI
-	SHRQ         $0x05, SI
-	MOVQ         shift+56(FP), R8
-	SHRXQ        R8, DX, R8
-	SHLQ         $0x05, R8
-	ANDQ         $0x1f, DX
-	ADDQ         R8, DX
-	MOVQ         scales+24(FP), R8
-	VBROADCASTSS (R8)(DX*4), Y0
-	ADDQ         BX, DX
-	VBROADCASTSS (R8)(DX*4), Y1
-	MOVQ         margins+32(FP), DX
-	VBROADCASTSS (DX)(SI*4), Y2
-	SHLQ         $0x09, SI
-	MOVQ         tables+40(FP), DX
-	ADDQ         DX, SI
-	VPMOVSXWD    (DI), Y3
-	VPERMPS      (SI), Y3, Y4
-	VPERMPS      64(SI), Y3, Y5
-	VPSRLD       $0x03, Y3, Y6
-	VPERMPS      128(SI), Y6, Y7
-	VADDPS       Y7, Y4, Y4
-	VPERMPS      192(SI), Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VPSRLD       $0x06, Y3, Y6
-	VPERMPS      256(SI), Y6, Y7
-	VADDPS       Y7, Y4, Y4
-	VPERMPS      320(SI), Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VPSRLD       $0x09, Y3, Y6
-	VPERMPS      384(SI), Y6, Y7
-	VADDPS       Y7, Y4, Y4
-	VPERMPS      448(SI), Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
-	VMOVAPS      Y0, Y0
-	VFMSUB213PS  Y5, Y4, Y0
-	VMOVAPS      Y1, Y1
-	VFMSUB213PS  Y5, Y4, Y1
-	VPERM2F128   $0x01, Y0, Y0, Y3
-	VMINPS       Y3, Y0, Y4
-	VPERMILPS    $0x4e, Y4, Y3
-	VMINPS       Y3, Y4, Y4
-	VPERMILPS    $0xb1, Y4, Y3
-	VMINPS       Y3, Y4, Y4
-	VMULPS       constants<>+744(SB), Y4, Y3
-	VMAXPS       Y2, Y3, Y3
-	VADDPS       Y3, Y4, Y4
-	VCMPPS       $0x12, Y4, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	TZCNTL       DX, BX
-	BLSRL        DX, DX
-	MOVWLZX      (DI)(BX*2), BX
-	VPERM2F128   $0x01, Y1, Y1, Y0
-	VMINPS       Y0, Y1, Y3
-	VPERMILPS    $0x4e, Y3, Y0
-	VMINPS       Y0, Y3, Y3
-	VPERMILPS    $0xb1, Y3, Y0
-	VMINPS       Y0, Y3, Y3
-	VMULPS       constants<>+744(SB), Y3, Y0
-	VMAXPS       Y2, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VCMPPS       $0x12, Y3, Y1, Y0
-	VMOVMSKPS    Y0, SI
-	TZCNTL       SI, R8
-	BLSRL        SI, SI
-	MOVWLZX      (DI)(R8*2), DI
-	MOVW         BX, (CX)
-	MOVW         DX, 4(CX)
-	MOVW         DI, 2(CX)
-	MOVW         SI, 6(CX)
-	ADDQ         $0x08, AX
-	ADDQ         $0x08, CX
-	DECQ         n+16(FP)
-	JNZ          next24
-	VZEROUPPER
-	RET
-
-// func nearTwo3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
-// Requires: AVX, AVX512F, BMI, BMI2
-TEXT ·nearTwo3AVX512(SB), NOSPLIT, $0-64
-	MOVQ queue+8(FP), AX
-	MOVQ results+0(FP), CX
-
-next25:
-	MOVWQZX      (AX), DX
-	MOVWQZX      2(AX), BX
-	MOVL         4(AX), SI
-	MOVQ         lists+48(FP), DI
-	LEAQ         2(DI)(SI*2), DI
-	MOVQ         DX, SI
-	SHRQ         $0x05, SI
-	MOVQ         shift+56(FP), R8
-	SHRXQ        R8, DX, R8
-	SHLQ         $0x05, R8
-	ANDQ         $0x1f, DX
-	ADDQ         R8, DX
-	MOVQ         scales+24(FP), R8
-	VBROADCASTSS (R8)(DX*4), Z0
-	ADDQ         BX, DX
-	VBROADCASTSS (R8)(DX*4), Z1
-	MOVQ         margins+32(FP), DX
-	VBROADCASTSS (DX)(SI*4), Z2
-	SHLQ         $0x09, SI
-	MOVQ         tables+40(FP), DX
-	ADDQ         DX, SI
-	VPMOVSXWD    (DI), Z3
-	VPERMPS      (SI), Z3, Z4
-	VPERMPS      64(SI), Z3, Z5
-	VPSRLD       $0x03, Z3, Z6
-	VPERMPS      128(SI), Z6, Z7
-	VADDPS       Z7, Z4, Z4
-	VPERMPS      192(SI), Z6, Z6
-	VADDPS       Z6, Z5, Z5
-	VPSRLD       $0x06, Z3, Z6
-	VPERMPS      256(SI), Z6, Z7
-	VADDPS       Z7, Z4, Z4
-	VPERMPS      320(SI), Z6, Z6
-	VADDPS       Z6, Z5, Z5
-	VPSRLD       $0x09, Z3, Z3
-	VPERMPS      384(SI), Z3, Z6
-	VADDPS       Z6, Z4, Z4
-	VPERMPS      448(SI), Z3, Z3
-	VADDPS       Z3, Z5, Z5
-	VMOVAPS      Z0, Z0
-	VFMSUB213PS  Z5, Z4, Z0
-	VMOVAPS      Z1, Z1
-	VFMSUB213PS  Z5, Z4, Z1
-	VSHUFF32X4   $0x4e, Z0, Z0, Z3
-	VMINPS       Z3, Z0, Z4
-	VSHUFF32X4   $0xb1, Z4, Z4, Z3
-	VMINPS       Z3, Z4, Z4
-	VPERMILPS    $0x4e, Z4, Z3
-	VMINPS       Z3, Z4, Z4
-	VPERMILPS    $0xb1, Z4, Z3
-	VMINPS       Z3, Z4, Z4
-	VBROADCASTSS constants<>+416(SB), Z3
-	VMULPS       Z3, Z4, Z3
-	VMAXPS       Z2, Z3, Z3
-	VADDPS       Z3, Z4, Z4
-	VCMPPS       $0x12, Z4, Z0, K1
-	KMOVW        K1, DX
-	TZCNTL       DX, BX
-	BLSRL        DX, DX
-	MOVWLZX      (DI)(BX*2), BX
-	VSHUFF32X4   $0x4e, Z1, Z1, Z0
-	VMINPS       Z0, Z1, Z3
-	VSHUFF32X4   $0xb1, Z3, Z3, Z0
-	VMINPS       Z0, Z3, Z3
-	VPERMILPS    $0x4e, Z3, Z0
-	VMINPS       Z0, Z3, Z3
-	VPERMILPS    $0xb1, Z3, Z0
-	VMINPS       Z0, Z3, Z3
-	VBROADCASTSS constants<>+416(SB), Z0
-	VMULPS       Z0, Z3, Z0
-	VMAXPS       Z2, Z0, Z0
-	VADDPS       Z0, Z3, Z3
-	VCMPPS       $0x12, Z3, Z1, K1
-	KMOVW        K1, SI
-	TZCNTL       SI, R8
-	BLSRL        SI, SI
-	MOVWLZX      (DI)(R8*2), DI
-	MOVW         BX, (CX)
-	MOVW         DX, 4(CX)
-	MOVW         DI, 2(CX)
-	MOVW         SI, 6(CX)
-	ADDQ         $0x08, AX
-	ADDQ         $0x08, CX
-	DECQ         n+16(FP)
-	JNZ          next25
-	VZEROUPPER
-	RET
-
-// func nearMany3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
-// Requires: AVX, AVX512F, BMI, BMI2
-TEXT ·nearMany3AVX512(SB), NOSPLIT, $0-64
-	MOVQ queue+8(FP), AX
-	MOVQ results+0(FP), CX
-
-next26:
-	MOVWQZX      (AX), DX
-	MOVWQZX      2(AX), BX
-	MOVL         4(AX), SI
-	MOVQ         lists+48(FP), DI
-	LEAQ         2(DI)(SI*2), DI
-	MOVQ         DX, SI
-	SHRQ         $0x05, SI
-	MOVQ         shift+56(FP), R8
-	SHRXQ        R8, DX, R8
-	SHLQ         $0x05, R8
-	ANDQ         $0x1f, DX
-	ADDQ         R8, DX
-	MOVQ         scales+24(FP), R8
-	VBROADCASTSS (R8)(DX*4), Z0
-	ADDQ         BX, DX
-	VBROADCASTSS (R8)(DX*4), Z1
-	MOVQ         margins+32(FP), DX
-	VBROADCASTSS (DX)(SI*4), Z2
-	SHLQ         $0x09, SI
-	MOVQ         tables+40(FP), DX
-	ADDQ         DX, SI
-	VBROADCASTSS constants<>+420(SB), Z3
-	VBROADCASTSS constants<>+420(SB), Z4
-	VBROADCASTSS constants<>+52(SB), Z5
-	VBROADCASTSS constants<>+420(SB), Z6
-	VBROADCASTSS constants<>+420(SB), Z7
-	VBROADCASTSS constants<>+52(SB), Z8
-	MOVWQZX      -2(DI), DX
-	ADDQ         $0x0f, DX
-	SHRQ         $0x04, DX
-
-loop27:
-	VPMOVSXWD    (DI), Z9
-	VPERMPS      (SI), Z9, Z10
-	VPERMPS      64(SI), Z9, Z11
-	VPSRLD       $0x03, Z9, Z12
-	VPERMPS      128(SI), Z12, Z13
-	VADDPS       Z13, Z10, Z10
-	VPERMPS      192(SI), Z12, Z12
-	VADDPS       Z12, Z11, Z11
-	VPSRLD       $0x06, Z9, Z12
-	VPERMPS      256(SI), Z12, Z13
-	VADDPS       Z13, Z10, Z10
-	VPERMPS      320(SI), Z12, Z12
-	VADDPS       Z12, Z11, Z11
-	VPSRLD       $0x09, Z9, Z12
-	VPERMPS      384(SI), Z12, Z13
-	VADDPS       Z13, Z10, Z10
-	VPERMPS      448(SI), Z12, Z12
-	VADDPS       Z12, Z11, Z11
-	VMOVAPS      Z0, Z12
-	VFMSUB213PS  Z11, Z10, Z12
-	VMOVAPS      Z1, Z13
-	VFMSUB213PS  Z11, Z10, Z13
-	VCMPPS       $0x11, Z3, Z12, K1
-	VMAXPS       Z3, Z12, Z10
-	VMINPS       Z10, Z4, Z4
-	VMINPS       Z12, Z3, Z3
-	VBLENDMPS    Z9, Z5, K1, Z5
-	VCMPPS       $0x11, Z6, Z13, K1
-	VMAXPS       Z6, Z13, Z10
-	VMINPS       Z10, Z7, Z7
-	VMINPS       Z13, Z6, Z6
-	VBLENDMPS    Z9, Z8, K1, Z8
-	ADDQ         $+32, DI
-	DECQ         DX
-	JNZ          loop27
-	VSHUFF32X4   $0x4e, Z3, Z3, Z0
-	VMINPS       Z0, Z3, Z1
-	VSHUFF32X4   $0xb1, Z1, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VPERMILPS    $0x4e, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VPERMILPS    $0xb1, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VBROADCASTSS constants<>+416(SB), Z0
-	VMULPS       Z0, Z1, Z0
-	VMAXPS       Z2, Z0, Z0
-	VADDPS       Z0, Z1, Z1
-	VCMPPS       $0x12, Z1, Z3, K1
-	KMOVW        K1, DX
-	BLSRL        DX, BX
-	VCMPPS       $0x12, Z1, Z4, K1
-	KMOVW        K1, SI
-	ORL          SI, BX
-	TZCNTL       DX, DX
-	VMOVD        DX, X14
-	VPERMD       Z5, Z14, Z0
-	VMOVD        X0, DX
-	MOVWLZX      DX, DX
-	VSHUFF32X4   $0x4e, Z6, Z6, Z0
-	VMINPS       Z0, Z6, Z1
-	VSHUFF32X4   $0xb1, Z1, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VPERMILPS    $0x4e, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VPERMILPS    $0xb1, Z1, Z0
-	VMINPS       Z0, Z1, Z1
-	VBROADCASTSS constants<>+416(SB), Z0
-	VMULPS       Z0, Z1, Z0
-	VMAXPS       Z2, Z0, Z0
-	VADDPS       Z0, Z1, Z1
-	VCMPPS       $0x12, Z1, Z6, K1
-	KMOVW        K1, SI
-	BLSRL        SI, DI
-	VCMPPS       $0x12, Z1, Z7, K1
-	KMOVW        K1, R8
-	ORL          R8, DI
-	TZCNTL       SI, SI
-	VMOVD        SI, X14
-	VPERMD       Z8, Z14, Z0
-	VMOVD        X0, SI
-	MOVWLZX      SI, SI
-	MOVW         DX, (CX)
-	MOVW         BX, 4(CX)
-	MOVW         SI, 2(CX)
-	MOVW         DI, 6(CX)
-	ADDQ         $0x08, AX
-	ADDQ         $0x08, CX
-	DECQ         n+16(FP)
-	JNZ          next26
-	VZEROUPPER
-	RET
-
 // func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·settleNearAVX512(SB), NOSPLIT, $0-72
@@ -2179,7 +1812,7 @@ TEXT ·settleNearAVX512(SB), NOSPLIT, $0-72
 	MOVQ found+48(FP), DX
 	MOVQ rest+16(FP), BX
 
-next28:
+next23:
 	MOVWQZX      (AX), SI
 	MOVWQZX      2(AX), DI
 	MOVL         4(AX), R8
@@ -2239,7 +1872,7 @@ next28:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+24(FP)
-	JNZ          next28
+	JNZ          next23
 	MOVQ         DX, unclearToo+56(FP)
 	SUBQ         rest+16(FP), BX
 	SHRQ         $0x03, BX
@@ -2254,7 +1887,7 @@ TEXT ·rootsAVX2(SB), NOSPLIT, $0-24
 	MOVQ w+8(FP), CX
 	MOVQ groups+16(FP), DX
 
-loop29:
+loop24:
 	VSQRTPS (CX), Y0
 	VMOVUPS Y0, (AX)
 	VSQRTPS 32(CX), Y0
@@ -2262,7 +1895,7 @@ loop29:
 	ADDQ    $+64, CX
 	ADDQ    $+64, AX
 	DECQ    DX
-	JNZ     loop29
+	JNZ     loop24
 	VZEROUPPER
 	RET
 
@@ -2280,7 +1913,7 @@ TEXT ·roundGrid2x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y4
 	VBROADCASTSS constants<>+16(SB), Y5
 
-loop30:
+loop25:
 	VBROADCASTSS 28(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -2348,7 +1981,7 @@ loop30:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop30
+	JNZ          loop25
 	VZEROUPPER
 	RET
 
@@ -2365,7 +1998,7 @@ TEXT ·fitGrid2x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop31:
+loop26:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -2442,7 +2075,7 @@ loop31:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop31
+	JNZ          loop26
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -2463,7 +2096,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop32:
+loop27:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2587,7 +2220,7 @@ loop32:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop32
+	JNZ          loop27
 	VZEROUPPER
 	RET
 
@@ -2607,7 +2240,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop33:
+loop28:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2740,7 +2373,7 @@ loop33:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop33
+	JNZ          loop28
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2764,7 +2397,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop34:
+loop29:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2944,7 +2577,7 @@ loop34:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop34
+	JNZ          loop29
 	VZEROUPPER
 	RET
 
@@ -2967,7 +2600,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop35:
+loop30:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3156,7 +2789,7 @@ loop35:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop35
+	JNZ          loop30
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3180,7 +2813,7 @@ TEXT ·roundGrid3x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y4
 	VBROADCASTSS constants<>+60(SB), Y5
 
-loop36:
+loop31:
 	VBROADCASTSS 12(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -3216,7 +2849,7 @@ loop36:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop36
+	JNZ          loop31
 	VZEROUPPER
 	RET
 
@@ -3233,7 +2866,7 @@ TEXT ·fitGrid3x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop37:
+loop32:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -3274,7 +2907,7 @@ loop37:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop37
+	JNZ          loop32
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -3296,7 +2929,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop38:
+loop33:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -3388,7 +3021,7 @@ loop38:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop38
+	JNZ          loop33
 	VZEROUPPER
 	RET
 
@@ -3411,7 +3044,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop39:
+loop34:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3508,7 +3141,7 @@ loop39:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop39
+	JNZ          loop34
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3533,7 +3166,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop40:
+loop35:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -3597,7 +3230,7 @@ loop40:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop40
+	JNZ          loop35
 	VZEROUPPER
 	RET
 
@@ -3617,7 +3250,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop41:
+loop36:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -3686,11 +3319,149 @@ loop41:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop41
+	JNZ          loop36
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
 	VMOVUPS      Y4, 160(AX)
+	VZEROUPPER
+	RET
+
+// func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX2, BMI, BMI2
+TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
+
+group37:
+	XORQ      DI, DI
+	VMOVUPS   224(CX), Y0
+	VPCMPEQD  220(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   192(CX), Y0
+	VPCMPEQD  188(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   160(CX), Y0
+	VPCMPEQD  156(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   128(CX), Y0
+	VPCMPEQD  124(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   96(CX), Y0
+	VPCMPEQD  92(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   64(CX), Y0
+	VPCMPEQD  60(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   32(CX), Y0
+	VPCMPEQD  28(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   (CX), Y0
+	VPCMPEQD  -4(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	NOTQ      DI
+	MOVQ      $0x0000000100000001, R8
+	ORQ       R8, DI
+	ANDQ      candidates+48(FP), DI
+	MOVQ      DI, R8
+	SHRQ      $0x01, R8
+	ANDQ      candidates+48(FP), R8
+	ORQ       last+56(FP), R8
+	XORQ      R9, R9
+
+run38:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+9, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+17, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run38
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group37
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
@@ -3705,7 +3476,7 @@ TEXT ·nearTables2AVX2(SB), NOSPLIT, $0-32
 	VMOVUPS constants<>+160(SB), Y1
 	VMOVUPS constants<>+352(SB), Y2
 
-loop42:
+loop39:
 	VBROADCASTSS (CX), Y5
 	VMULPS       Y5, Y0, Y3
 	VBROADCASTSS (DX), Y4
@@ -3774,145 +3545,7 @@ loop42:
 	ADDQ         $+32, DX
 	ADDQ         $+512, AX
 	DECQ         BX
-	JNZ          loop42
-	VZEROUPPER
-	RET
-
-// func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
-// Requires: AVX, AVX2, BMI, BMI2
-TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
-	MOVQ queues+0(FP), AX
-	MOVQ codes+24(FP), CX
-	XORQ DX, DX
-	LEAQ (AX), BX
-	LEAQ 8256(AX), SI
-	LEAQ 16512(AX), AX
-
-group43:
-	XORQ      DI, DI
-	VMOVUPS   224(CX), Y0
-	VPCMPEQD  220(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   192(CX), Y0
-	VPCMPEQD  188(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   160(CX), Y0
-	VPCMPEQD  156(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   128(CX), Y0
-	VPCMPEQD  124(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   96(CX), Y0
-	VPCMPEQD  92(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   64(CX), Y0
-	VPCMPEQD  60(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   32(CX), Y0
-	VPCMPEQD  28(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	VMOVUPS   (CX), Y0
-	VPCMPEQD  -4(CX), Y0, Y0
-	VMOVMSKPS Y0, R8
-	SHLQ      $0x08, DI
-	ORQ       R8, DI
-	NOTQ      DI
-	MOVQ      $0x0000000100000001, R8
-	ORQ       R8, DI
-	ANDQ      candidates+48(FP), DI
-	MOVQ      DI, R8
-	SHRQ      $0x01, R8
-	ANDQ      candidates+48(FP), R8
-	ORQ       last+56(FP), R8
-	XORQ      R9, R9
-
-run44:
-	TZCNTQ  DI, R10
-	BLSRQ   DI, DI
-	TZCNTQ  R8, R11
-	BLSRQ   R8, R8
-	MOVL    (CX)(R10*4), R12
-	MOVQ    at+32(FP), R13
-	MOVLQSX (R13)(R12*4), R12
-	MOVQ    R12, R14
-	SARQ    $0x3f, R14
-	MOVQ    $-1, R15
-	SHLXQ   R10, R15, R15
-	MOVQ    $-2, R13
-	SHLXQ   R11, R13, R13
-	XORQ    R15, R13
-	ANDQ    R14, R13
-	ORQ     R13, R9
-	SUBQ    R10, R11
-	NOTQ    R12
-	ANDQ    R14, R12
-	MOVQ    lists+40(FP), R13
-	MOVWQZX (R13)(R12*2), R15
-	MOVQ    DX, R13
-	ADDQ    R10, R13
-	SHLQ    $0x10, R11
-	ORQ     R11, R13
-	SHLQ    $0x20, R12
-	ORQ     R12, R13
-	MOVQ    R13, (BX)
-	MOVQ    R13, (SI)
-	MOVQ    R13, (AX)
-	MOVQ    R15, R10
-	SUBQ    $+9, R10
-	SARQ    $0x3f, R10
-	ANDQ    R14, R10
-	ANDQ    $0x08, R10
-	MOVQ    R15, R11
-	SUBQ    $+17, R11
-	SARQ    $0x3f, R11
-	ANDQ    R14, R11
-	ANDQ    $0x08, R11
-	ADDQ    R10, BX
-	ADDQ    R11, SI
-	SUBQ    R10, SI
-	ANDQ    $0x08, R14
-	ADDQ    R14, AX
-	SUBQ    R11, AX
-	TESTQ   DI, DI
-	JNZ     run44
-	MOVQ    off+16(FP), DI
-	MOVQ    R9, (DI)
-	ADDQ    $0x08, DI
-	MOVQ    DI, off+16(FP)
-	ADDQ    $0x40, DX
-	ADDQ    $+256, CX
-	DECQ    pairs+64(FP)
-	JNZ     group43
-	MOVQ    counts+8(FP), CX
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, BX
-	SHRQ    $0x03, BX
-	SUBQ    $+0, BX
-	MOVQ    BX, (CX)
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, SI
-	SHRQ    $0x03, SI
-	SUBQ    $+1032, SI
-	MOVQ    SI, 8(CX)
-	MOVQ    queues+0(FP), DX
-	SUBQ    DX, AX
-	SHRQ    $0x03, AX
-	SUBQ    $+2064, AX
-	MOVQ    AX, 16(CX)
+	JNZ          loop39
 	VZEROUPPER
 	RET
 
@@ -3922,7 +3555,7 @@ TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next45:
+next40:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -3992,7 +3625,7 @@ next45:
 	VMINPS       Y3, Y4, Y4
 	VPERMILPS    $0xb1, Y4, Y3
 	VMINPS       Y3, Y4, Y4
-	VMULPS       constants<>+744(SB), Y4, Y3
+	VMULPS       constants<>+424(SB), Y4, Y3
 	VMAXPS       Y2, Y3, Y3
 	VADDPS       Y3, Y4, Y4
 	VCMPPS       $0x12, Y4, Y0, Y0
@@ -4006,7 +3639,7 @@ next45:
 	VMINPS       Y0, Y3, Y3
 	VPERMILPS    $0xb1, Y3, Y0
 	VMINPS       Y0, Y3, Y3
-	VMULPS       constants<>+744(SB), Y3, Y0
+	VMULPS       constants<>+424(SB), Y3, Y0
 	VMAXPS       Y2, Y0, Y0
 	VADDPS       Y0, Y3, Y3
 	VCMPPS       $0x12, Y3, Y1, Y0
@@ -4021,7 +3654,7 @@ next45:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next45
+	JNZ          next40
 	VZEROUPPER
 	RET
 
@@ -4031,7 +3664,7 @@ TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next46:
+next41:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4147,7 +3780,7 @@ next46:
 	VMINPS       Y9, Y10, Y10
 	VPERMILPS    $0xb1, Y10, Y9
 	VMINPS       Y9, Y10, Y10
-	VMULPS       constants<>+744(SB), Y10, Y9
+	VMULPS       constants<>+424(SB), Y10, Y9
 	VMAXPS       Y2, Y9, Y9
 	VADDPS       Y9, Y10, Y10
 	VCMPPS       $0x12, Y10, Y5, Y5
@@ -4171,7 +3804,7 @@ next46:
 	VMINPS       Y4, Y5, Y5
 	VPERMILPS    $0xb1, Y5, Y4
 	VMINPS       Y4, Y5, Y5
-	VMULPS       constants<>+744(SB), Y5, Y4
+	VMULPS       constants<>+424(SB), Y5, Y4
 	VMAXPS       Y2, Y4, Y4
 	VADDPS       Y4, Y5, Y5
 	VCMPPS       $0x12, Y5, Y0, Y0
@@ -4192,7 +3825,7 @@ next46:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next46
+	JNZ          next41
 	VZEROUPPER
 	RET
 
@@ -4202,7 +3835,7 @@ TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next47:
+next42:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4234,7 +3867,7 @@ next47:
 	ADDQ         $0x07, DX
 	SHRQ         $0x03, DX
 
-loop48:
+loop43:
 	VPMOVSXWD   (DI), Y9
 	VPERMPS     (SI), Y9, Y10
 	VPERMPS     32(SI), Y9, Y11
@@ -4289,14 +3922,14 @@ loop48:
 	VBLENDVPS   Y11, Y9, Y8, Y8
 	ADDQ        $+16, DI
 	DECQ        DX
-	JNZ         loop48
+	JNZ         loop43
 	VPERM2F128  $0x01, Y3, Y3, Y0
 	VMINPS      Y0, Y3, Y1
 	VPERMILPS   $0x4e, Y1, Y0
 	VMINPS      Y0, Y1, Y1
 	VPERMILPS   $0xb1, Y1, Y0
 	VMINPS      Y0, Y1, Y1
-	VMULPS      constants<>+744(SB), Y1, Y0
+	VMULPS      constants<>+424(SB), Y1, Y0
 	VMAXPS      Y2, Y0, Y0
 	VADDPS      Y0, Y1, Y1
 	VCMPPS      $0x12, Y1, Y3, Y0
@@ -4316,7 +3949,7 @@ loop48:
 	VMINPS      Y0, Y1, Y1
 	VPERMILPS   $0xb1, Y1, Y0
 	VMINPS      Y0, Y1, Y1
-	VMULPS      constants<>+744(SB), Y1, Y0
+	VMULPS      constants<>+424(SB), Y1, Y0
 	VMAXPS      Y2, Y0, Y0
 	VADDPS      Y0, Y1, Y1
 	VCMPPS      $0x12, Y1, Y6, Y0
@@ -4337,54 +3970,7 @@ loop48:
 	ADDQ        $0x08, AX
 	ADDQ        $0x08, CX
 	DECQ        n+16(FP)
-	JNZ         next47
-	VZEROUPPER
-	RET
-
-// func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
-// Requires: AVX
-TEXT ·nearTables3AVX2(SB), NOSPLIT, $0-32
-	MOVQ    tables+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    groups+24(FP), BX
-	VMOVUPS constants<>+424(SB), Y0
-	VMOVUPS constants<>+488(SB), Y1
-
-loop49:
-	VBROADCASTSS (CX), Y4
-	VMULPS       Y4, Y0, Y2
-	VBROADCASTSS (DX), Y3
-	VMULPS       Y3, Y1, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	VBROADCASTSS 4(CX), Y4
-	VMULPS       Y4, Y0, Y2
-	VBROADCASTSS 4(DX), Y3
-	VMULPS       Y3, Y1, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y2, 64(AX)
-	VMOVUPS      Y3, 96(AX)
-	VBROADCASTSS 8(CX), Y4
-	VMULPS       Y4, Y0, Y2
-	VBROADCASTSS 8(DX), Y3
-	VMULPS       Y3, Y1, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y2, 128(AX)
-	VMOVUPS      Y3, 160(AX)
-	VBROADCASTSS 12(CX), Y4
-	VMULPS       Y4, Y0, Y2
-	VBROADCASTSS 12(DX), Y3
-	VMULPS       Y3, Y1, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y2, 192(AX)
-	VMOVUPS      Y3, 224(AX)
-	ADDQ         $+16, CX
-	ADDQ         $+16, DX
-	ADDQ         $+512, AX
-	DECQ         BX
-	JNZ          loop49
+	JNZ         next42
 	VZEROUPPER
 	RET
 
@@ -4398,7 +3984,7 @@ TEXT ·nearRuns3AVX2(SB), NOSPLIT, $0-72
 	LEAQ 8256(AX), SI
 	LEAQ 16512(AX), AX
 
-group50:
+group44:
 	XORQ      DI, DI
 	VMOVUPS   224(CX), Y0
 	VPCMPEQD  220(CX), Y0, Y0
@@ -4450,7 +4036,7 @@ group50:
 	ORQ       last+56(FP), R8
 	XORQ      R9, R9
 
-run51:
+run45:
 	TZCNTQ  DI, R10
 	BLSRQ   DI, DI
 	TZCNTQ  R8, R11
@@ -4498,7 +4084,7 @@ run51:
 	ADDQ    R14, AX
 	SUBQ    R11, AX
 	TESTQ   DI, DI
-	JNZ     run51
+	JNZ     run45
 	MOVQ    off+16(FP), DI
 	MOVQ    R9, (DI)
 	ADDQ    $0x08, DI
@@ -4506,7 +4092,7 @@ run51:
 	ADDQ    $0x40, DX
 	ADDQ    $+256, CX
 	DECQ    pairs+64(FP)
-	JNZ     group50
+	JNZ     group44
 	MOVQ    counts+8(FP), CX
 	MOVQ    queues+0(FP), DX
 	SUBQ    DX, BX
@@ -4526,13 +4112,60 @@ run51:
 	VZEROUPPER
 	RET
 
+// func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
+// Requires: AVX
+TEXT ·nearTables3AVX2(SB), NOSPLIT, $0-32
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+456(SB), Y0
+	VMOVUPS constants<>+488(SB), Y1
+
+loop46:
+	VBROADCASTSS (CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS (DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VBROADCASTSS 4(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 4(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS 8(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 8(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+	VBROADCASTSS 12(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 12(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y3, 224(AX)
+	ADDQ         $+16, CX
+	ADDQ         $+16, DX
+	ADDQ         $+512, AX
+	DECQ         BX
+	JNZ          loop46
+	VZEROUPPER
+	RET
+
 // func nearOne3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 // Requires: AVX, AVX2, BMI, BMI2, FMA3
 TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next52:
+next47:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4572,7 +4205,7 @@ next52:
 	VADDPS       Y7, Y4, Y4
 	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
-	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
+	VBLENDVPS    Y3, constants<>+520(SB), Y4, Y4
 	VMOVAPS      Y0, Y0
 	VFMSUB213PS  Y5, Y4, Y0
 	VMOVAPS      Y1, Y1
@@ -4583,7 +4216,7 @@ next52:
 	VMINPS       Y3, Y4, Y4
 	VPERMILPS    $0xb1, Y4, Y3
 	VMINPS       Y3, Y4, Y4
-	VMULPS       constants<>+744(SB), Y4, Y3
+	VMULPS       constants<>+424(SB), Y4, Y3
 	VMAXPS       Y2, Y3, Y3
 	VADDPS       Y3, Y4, Y4
 	VCMPPS       $0x12, Y4, Y0, Y0
@@ -4597,7 +4230,7 @@ next52:
 	VMINPS       Y0, Y3, Y3
 	VPERMILPS    $0xb1, Y3, Y0
 	VMINPS       Y0, Y3, Y3
-	VMULPS       constants<>+744(SB), Y3, Y0
+	VMULPS       constants<>+424(SB), Y3, Y0
 	VMAXPS       Y2, Y0, Y0
 	VADDPS       Y0, Y3, Y3
 	VCMPPS       $0x12, Y3, Y1, Y0
@@ -4612,7 +4245,7 @@ next52:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next52
+	JNZ          next47
 	VZEROUPPER
 	RET
 
@@ -4622,7 +4255,7 @@ TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next53:
+next48:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4662,7 +4295,7 @@ next53:
 	VADDPS       Y7, Y4, Y4
 	VPERMPS      224(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
-	VBLENDVPS    Y3, constants<>+712(SB), Y4, Y4
+	VBLENDVPS    Y3, constants<>+520(SB), Y4, Y4
 	VMOVAPS      Y0, Y6
 	VFMSUB213PS  Y5, Y4, Y6
 	VMOVAPS      Y1, Y7
@@ -4685,7 +4318,7 @@ next53:
 	VADDPS       Y11, Y5, Y5
 	VPERMPS      224(SI), Y10, Y10
 	VADDPS       Y10, Y9, Y9
-	VBLENDVPS    Y4, constants<>+712(SB), Y5, Y5
+	VBLENDVPS    Y4, constants<>+520(SB), Y5, Y5
 	VMOVAPS      Y0, Y0
 	VFMSUB213PS  Y9, Y5, Y0
 	VMOVAPS      Y1, Y1
@@ -4700,7 +4333,7 @@ next53:
 	VMINPS       Y9, Y10, Y10
 	VPERMILPS    $0xb1, Y10, Y9
 	VMINPS       Y9, Y10, Y10
-	VMULPS       constants<>+744(SB), Y10, Y9
+	VMULPS       constants<>+424(SB), Y10, Y9
 	VMAXPS       Y2, Y9, Y9
 	VADDPS       Y9, Y10, Y10
 	VCMPPS       $0x12, Y10, Y5, Y5
@@ -4724,7 +4357,7 @@ next53:
 	VMINPS       Y4, Y5, Y5
 	VPERMILPS    $0xb1, Y5, Y4
 	VMINPS       Y4, Y5, Y5
-	VMULPS       constants<>+744(SB), Y5, Y4
+	VMULPS       constants<>+424(SB), Y5, Y4
 	VMAXPS       Y2, Y4, Y4
 	VADDPS       Y4, Y5, Y5
 	VCMPPS       $0x12, Y5, Y0, Y0
@@ -4745,7 +4378,7 @@ next53:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+16(FP)
-	JNZ          next53
+	JNZ          next48
 	VZEROUPPER
 	RET
 
@@ -4755,7 +4388,7 @@ TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-64
 	MOVQ queue+8(FP), AX
 	MOVQ results+0(FP), CX
 
-next54:
+next49:
 	MOVWQZX      (AX), DX
 	MOVWQZX      2(AX), BX
 	MOVL         4(AX), SI
@@ -4787,7 +4420,7 @@ next54:
 	ADDQ         $0x07, DX
 	SHRQ         $0x03, DX
 
-loop55:
+loop50:
 	VPMOVSXWD   (DI), Y9
 	VPERMPS     (SI), Y9, Y10
 	VPERMPS     32(SI), Y9, Y11
@@ -4806,7 +4439,7 @@ loop55:
 	VADDPS      Y13, Y10, Y10
 	VPERMPS     224(SI), Y12, Y12
 	VADDPS      Y12, Y11, Y11
-	VBLENDVPS   Y9, constants<>+712(SB), Y10, Y10
+	VBLENDVPS   Y9, constants<>+520(SB), Y10, Y10
 	VMOVAPS     Y0, Y12
 	VFMSUB213PS Y11, Y10, Y12
 	VMOVAPS     Y1, Y13
@@ -4823,14 +4456,14 @@ loop55:
 	VBLENDVPS   Y11, Y9, Y8, Y8
 	ADDQ        $+16, DI
 	DECQ        DX
-	JNZ         loop55
+	JNZ         loop50
 	VPERM2F128  $0x01, Y3, Y3, Y0
 	VMINPS      Y0, Y3, Y1
 	VPERMILPS   $0x4e, Y1, Y0
 	VMINPS      Y0, Y1, Y1
 	VPERMILPS   $0xb1, Y1, Y0
 	VMINPS      Y0, Y1, Y1
-	VMULPS      constants<>+744(SB), Y1, Y0
+	VMULPS      constants<>+424(SB), Y1, Y0
 	VMAXPS      Y2, Y0, Y0
 	VADDPS      Y0, Y1, Y1
 	VCMPPS      $0x12, Y1, Y3, Y0
@@ -4850,7 +4483,7 @@ loop55:
 	VMINPS      Y0, Y1, Y1
 	VPERMILPS   $0xb1, Y1, Y0
 	VMINPS      Y0, Y1, Y1
-	VMULPS      constants<>+744(SB), Y1, Y0
+	VMULPS      constants<>+424(SB), Y1, Y0
 	VMAXPS      Y2, Y0, Y0
 	VADDPS      Y0, Y1, Y1
 	VCMPPS      $0x12, Y1, Y6, Y0
@@ -4871,7 +4504,7 @@ loop55:
 	ADDQ        $0x08, AX
 	ADDQ        $0x08, CX
 	DECQ        n+16(FP)
-	JNZ         next54
+	JNZ         next49
 	VZEROUPPER
 	RET
 
@@ -4883,7 +4516,7 @@ TEXT ·settleNearAVX2(SB), NOSPLIT, $0-72
 	MOVQ found+48(FP), DX
 	MOVQ rest+16(FP), BX
 
-next56:
+next51:
 	MOVWQZX      (AX), SI
 	MOVWQZX      2(AX), DI
 	MOVL         4(AX), R8
@@ -4912,11 +4545,11 @@ next56:
 	VMOVD        R10, X0
 	VPBROADCASTD X0, Y0
 	VMOVUPS      (R15), Y3
-	VPCMPGTD     constants<>+776(SB), Y0, Y2
+	VPCMPGTD     constants<>+552(SB), Y0, Y2
 	VBLENDVPS    Y2, Y1, Y3, Y3
 	VMOVUPS      Y3, (R15)
 	VMOVUPS      32(R15), Y2
-	VPCMPGTD     constants<>+808(SB), Y0, Y0
+	VPCMPGTD     constants<>+584(SB), Y0, Y0
 	VBLENDVPS    Y0, Y1, Y2, Y2
 	VMOVUPS      Y2, 32(R15)
 	LEAQ         (R15)(DI*4), R9
@@ -4950,7 +4583,7 @@ next56:
 	ADDQ         $0x08, AX
 	ADDQ         $0x08, CX
 	DECQ         n+24(FP)
-	JNZ          next56
+	JNZ          next51
 	MOVQ         DX, unclearToo+56(FP)
 	SUBQ         rest+16(FP), BX
 	SHRQ         $0x03, BX
@@ -5064,14 +4697,14 @@ DATA constants<>+408(SB)/4, $0x7f800000
 DATA constants<>+412(SB)/4, $0x7f800000
 DATA constants<>+416(SB)/4, $0x44800000
 DATA constants<>+420(SB)/4, $0x7f800000
-DATA constants<>+424(SB)/4, $0x3f800000
-DATA constants<>+428(SB)/4, $0x41100000
-DATA constants<>+432(SB)/4, $0x41c80000
-DATA constants<>+436(SB)/4, $0x42440000
-DATA constants<>+440(SB)/4, $0x42a20000
-DATA constants<>+444(SB)/4, $0x42f20000
-DATA constants<>+448(SB)/4, $0x43290000
-DATA constants<>+452(SB)/4, $0x43610000
+DATA constants<>+424(SB)/4, $0x44800000
+DATA constants<>+428(SB)/4, $0x44800000
+DATA constants<>+432(SB)/4, $0x44800000
+DATA constants<>+436(SB)/4, $0x44800000
+DATA constants<>+440(SB)/4, $0x44800000
+DATA constants<>+444(SB)/4, $0x44800000
+DATA constants<>+448(SB)/4, $0x44800000
+DATA constants<>+452(SB)/4, $0x44800000
 DATA constants<>+456(SB)/4, $0x3f800000
 DATA constants<>+460(SB)/4, $0x41100000
 DATA constants<>+464(SB)/4, $0x41c80000
@@ -5088,84 +4721,28 @@ DATA constants<>+504(SB)/4, $0x41900000
 DATA constants<>+508(SB)/4, $0x41b00000
 DATA constants<>+512(SB)/4, $0x41d00000
 DATA constants<>+516(SB)/4, $0x41f00000
-DATA constants<>+520(SB)/4, $0x40000000
-DATA constants<>+524(SB)/4, $0x40c00000
-DATA constants<>+528(SB)/4, $0x41200000
-DATA constants<>+532(SB)/4, $0x41600000
-DATA constants<>+536(SB)/4, $0x41900000
-DATA constants<>+540(SB)/4, $0x41b00000
-DATA constants<>+544(SB)/4, $0x41d00000
-DATA constants<>+548(SB)/4, $0x41f00000
-DATA constants<>+552(SB)/4, $0x3f800000
-DATA constants<>+556(SB)/4, $0x41100000
-DATA constants<>+560(SB)/4, $0x41c80000
-DATA constants<>+564(SB)/4, $0x42440000
-DATA constants<>+568(SB)/4, $0x42a20000
-DATA constants<>+572(SB)/4, $0x42f20000
-DATA constants<>+576(SB)/4, $0x43290000
-DATA constants<>+580(SB)/4, $0x43610000
-DATA constants<>+584(SB)/4, $0x00000000
-DATA constants<>+588(SB)/4, $0x00000000
-DATA constants<>+592(SB)/4, $0x00000000
-DATA constants<>+596(SB)/4, $0x00000000
-DATA constants<>+600(SB)/4, $0x00000000
-DATA constants<>+604(SB)/4, $0x00000000
-DATA constants<>+608(SB)/4, $0x00000000
-DATA constants<>+612(SB)/4, $0x00000000
-DATA constants<>+616(SB)/4, $0x40000000
-DATA constants<>+620(SB)/4, $0x40c00000
-DATA constants<>+624(SB)/4, $0x41200000
-DATA constants<>+628(SB)/4, $0x41600000
-DATA constants<>+632(SB)/4, $0x41900000
-DATA constants<>+636(SB)/4, $0x41b00000
-DATA constants<>+640(SB)/4, $0x41d00000
-DATA constants<>+644(SB)/4, $0x41f00000
-DATA constants<>+648(SB)/4, $0x00000000
-DATA constants<>+652(SB)/4, $0x00000000
-DATA constants<>+656(SB)/4, $0x00000000
-DATA constants<>+660(SB)/4, $0x00000000
-DATA constants<>+664(SB)/4, $0x00000000
-DATA constants<>+668(SB)/4, $0x00000000
-DATA constants<>+672(SB)/4, $0x00000000
-DATA constants<>+676(SB)/4, $0x00000000
-DATA constants<>+680(SB)/4, $0x00000000
-DATA constants<>+684(SB)/4, $0x00000000
-DATA constants<>+688(SB)/4, $0x00000000
-DATA constants<>+692(SB)/4, $0x00000000
-DATA constants<>+696(SB)/4, $0x00000000
-DATA constants<>+700(SB)/4, $0x00000000
-DATA constants<>+704(SB)/4, $0x00000000
-DATA constants<>+708(SB)/4, $0x00000000
-DATA constants<>+712(SB)/4, $0x7f800000
-DATA constants<>+716(SB)/4, $0x7f800000
-DATA constants<>+720(SB)/4, $0x7f800000
-DATA constants<>+724(SB)/4, $0x7f800000
-DATA constants<>+728(SB)/4, $0x7f800000
-DATA constants<>+732(SB)/4, $0x7f800000
-DATA constants<>+736(SB)/4, $0x7f800000
-DATA constants<>+740(SB)/4, $0x7f800000
-DATA constants<>+744(SB)/4, $0x44800000
-DATA constants<>+748(SB)/4, $0x44800000
-DATA constants<>+752(SB)/4, $0x44800000
-DATA constants<>+756(SB)/4, $0x44800000
-DATA constants<>+760(SB)/4, $0x44800000
-DATA constants<>+764(SB)/4, $0x44800000
-DATA constants<>+768(SB)/4, $0x44800000
-DATA constants<>+772(SB)/4, $0x44800000
-DATA constants<>+776(SB)/4, $0x00000000
-DATA constants<>+780(SB)/4, $0x00000001
-DATA constants<>+784(SB)/4, $0x00000002
-DATA constants<>+788(SB)/4, $0x00000003
-DATA constants<>+792(SB)/4, $0x00000004
-DATA constants<>+796(SB)/4, $0x00000005
-DATA constants<>+800(SB)/4, $0x00000006
-DATA constants<>+804(SB)/4, $0x00000007
-DATA constants<>+808(SB)/4, $0x00000008
-DATA constants<>+812(SB)/4, $0x00000009
-DATA constants<>+816(SB)/4, $0x0000000a
-DATA constants<>+820(SB)/4, $0x0000000b
-DATA constants<>+824(SB)/4, $0x0000000c
-DATA constants<>+828(SB)/4, $0x0000000d
-DATA constants<>+832(SB)/4, $0x0000000e
-DATA constants<>+836(SB)/4, $0x0000000f
-GLOBL constants<>(SB), RODATA|NOPTR, $840
+DATA constants<>+520(SB)/4, $0x7f800000
+DATA constants<>+524(SB)/4, $0x7f800000
+DATA constants<>+528(SB)/4, $0x7f800000
+DATA constants<>+532(SB)/4, $0x7f800000
+DATA constants<>+536(SB)/4, $0x7f800000
+DATA constants<>+540(SB)/4, $0x7f800000
+DATA constants<>+544(SB)/4, $0x7f800000
+DATA constants<>+548(SB)/4, $0x7f800000
+DATA constants<>+552(SB)/4, $0x00000000
+DATA constants<>+556(SB)/4, $0x00000001
+DATA constants<>+560(SB)/4, $0x00000002
+DATA constants<>+564(SB)/4, $0x00000003
+DATA constants<>+568(SB)/4, $0x00000004
+DATA constants<>+572(SB)/4, $0x00000005
+DATA constants<>+576(SB)/4, $0x00000006
+DATA constants<>+580(SB)/4, $0x00000007
+DATA constants<>+584(SB)/4, $0x00000008
+DATA constants<>+588(SB)/4, $0x00000009
+DATA constants<>+592(SB)/4, $0x0000000a
+DATA constants<>+596(SB)/4, $0x0000000b
+DATA constants<>+600(SB)/4, $0x0000000c
+DATA constants<>+604(SB)/4, $0x0000000d
+DATA constants<>+608(SB)/4, $0x0000000e
+DATA constants<>+612(SB)/4, $0x0000000f
+GLOBL constants<>(SB), RODATA|NOPTR, $616

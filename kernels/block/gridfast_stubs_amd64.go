@@ -69,15 +69,15 @@ func roundGrid3x32AVX512(codes *uint32, x *float32, inverses *float32, groups in
 //go:noescape
 func fitGrid3x32AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
 
-// nearTables2AVX512 stores the terms of lines.
-//
-//go:noescape
-func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
-
 // nearRuns2AVX512 lists runs of candidates whose code is no point.
 //
 //go:noescape
 func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// nearTables2AVX512 stores the terms of lines.
+//
+//go:noescape
+func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
 
 // nearOne2AVX512 finds points from lists with one vector of points.
 //
@@ -94,30 +94,10 @@ func nearTwo2AVX512(results *uint64, queue *uint64, n int, scales *float32, marg
 //go:noescape
 func nearMany2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
-// nearTables3AVX512 stores the terms of lines.
-//
-//go:noescape
-func nearTables3AVX512(tables *float32, w *float32, x *float32, groups int)
-
 // nearRuns3AVX512 lists runs of candidates whose code is no point.
 //
 //go:noescape
 func nearRuns3AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
-
-// nearOne3AVX512 finds points from lists with one vector of points.
-//
-//go:noescape
-func nearOne3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
-
-// nearTwo3AVX512 finds points from lists with one vector of points.
-//
-//go:noescape
-func nearTwo3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
-
-// nearMany3AVX512 finds points from lists with any number of points.
-//
-//go:noescape
-func nearMany3AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
 // settleNearAVX512 stores the points of runs.
 //
@@ -189,15 +169,15 @@ func roundGrid3x16AVX2(codes *uint32, x *float32, inverses *float32, groups int)
 //go:noescape
 func fitGrid3x16AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
 
-// nearTables2AVX2 stores the terms of lines.
-//
-//go:noescape
-func nearTables2AVX2(tables *float32, w *float32, x *float32, groups int)
-
 // nearRuns2AVX2 lists runs of candidates whose code is no point.
 //
 //go:noescape
 func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// nearTables2AVX2 stores the terms of lines.
+//
+//go:noescape
+func nearTables2AVX2(tables *float32, w *float32, x *float32, groups int)
 
 // nearOne2AVX2 finds points from lists with one vector of points.
 //
@@ -214,15 +194,15 @@ func nearTwo2AVX2(results *uint64, queue *uint64, n int, scales *float32, margin
 //go:noescape
 func nearMany2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
 
-// nearTables3AVX2 stores the terms of lines.
-//
-//go:noescape
-func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
-
 // nearRuns3AVX2 lists runs of candidates whose code is no point.
 //
 //go:noescape
 func nearRuns3AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// nearTables3AVX2 stores the terms of lines.
+//
+//go:noescape
+func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
 
 // nearOne3AVX2 finds points from lists with one vector of points.
 //

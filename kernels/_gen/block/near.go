@@ -12,13 +12,12 @@ import (
 // The kernels that look for near points. Runs of candidates with the same code are
 // written to three queues, by the length of their list, so that the loop over each
 // queue takes no branch that depends on the numbers. What is left of a run whose
-// first and last candidates have different points goes to the end of the queue.
+// first and last candidates have different points goes to the next queue.
 
 // A nearGrid writes the kernels for levels of two or three bits.
 type nearGrid struct {
 	*machine
 	levels int
-	half   bool // eight lanes with AVX-512, for short lists
 }
 
 // The lanes of the fill of a run, and the bytes of the tables of a group.
@@ -28,35 +27,18 @@ const (
 	nearRoom  = 32*32 + 8 // of a queue, the last of which is never read
 )
 
-// near writes them.
+// near writes them. Tables of levels of three bits have eight numbers, and most
+// lists no more points, so that AVX2 is enough for them.
 func (m *machine) near(levels int) {
 	n := &nearGrid{machine: m, levels: levels}
-	n.writeTables()
 	n.writeRuns()
-	short := *n
-	short.half = m.wide() && levels == 3
-	short.write("nearOne", "with one vector of points.", short.one)
-	if short.half {
-		n.write("nearTwo", "with one vector of points.", n.one)
-	} else {
-		n.write("nearTwo", "with two vectors of points.", n.two)
+	if m.wide() && levels == 3 {
+		return
 	}
+	n.writeTables()
+	n.write("nearOne", "with one vector of points.", n.one)
+	n.write("nearTwo", "with two vectors of points.", n.two)
 	n.write("nearMany", "with any number of points.", n.many)
-}
-
-// v returns a register of the lanes in use.
-func (n *nearGrid) v() VecVirtual {
-	if n.half {
-		return YMM()
-	}
-	return n.register()
-}
-
-func (n *nearGrid) points() int {
-	if n.half {
-		return 8
-	}
-	return n.lanes
 }
 
 // limits are the lengths of lists in the first two queues.
@@ -91,28 +73,17 @@ func (n *nearGrid) writeTables() {
 	n.function(fmt.Sprintf("nearTables%d", n.levels), "func(tables, w, x *float32, groups int)", "stores the terms of lines.")
 	to, w, x, groups := pointer("tables"), pointer("w"), pointer("x"), pointer("groups")
 	level := 1<<n.levels - 1
-	none := func(c, i int) bool {
-		if n.levels == 3 {
-			return c == 3 && i >= 8
-		}
-		return i&3 == 3 || n.paired() && i>>2 == 3
-	}
-	// What coordinates have in common is loaded once.
-	loaded := map[string]VecVirtual{}
+	none := func(i int) bool { return n.levels == 2 && (i&3 == 3 || n.paired() && i>>2 == 3) }
 	table := func(f func(i int) uint32) VecVirtual {
 		patterns := make([]uint32, n.lanes)
 		for i := range patterns {
 			patterns[i] = f(i)
 		}
-		key := fmt.Sprint(patterns)
-		if loaded[key] == nil {
-			loaded[key] = n.load(vectorConstant(patterns...))
-		}
-		return loaded[key]
+		return n.load(vectorConstant(patterns...))
 	}
-	odds := func(c, shift int, f func(q float32) float32) VecVirtual {
+	odds := func(shift int, f func(q float32) float32) VecVirtual {
 		return table(func(i int) uint32 {
-			if none(c, i) {
+			if none(i) {
 				return 0
 			}
 			return bitsOf(f(float32(2*(i>>shift&level) + 1)))
@@ -125,40 +96,33 @@ func (n *nearGrid) writeTables() {
 	if n.paired() {
 		step = 2
 	}
-	infinite := func(c int) VecVirtual {
-		return table(func(i int) uint32 {
-			if none(c, i) {
+	squares, doubles := odds(0, square), odds(0, twice)
+	var squares2, doubles2, infinite VecVirtual
+	if n.paired() {
+		squares2, doubles2 = odds(n.levels, square), odds(n.levels, twice)
+	}
+	if n.levels == 2 {
+		infinite = table(func(i int) uint32 {
+			if none(i) {
 				return infinity
 			}
 			return 0
 		})
 	}
-	some := func(c int) bool { return none(c, n.lanes-1) }
-	for c := range tables {
-		odds(c, 0, square)
-		odds(c, 0, twice)
-		if n.paired() {
-			odds(c, n.levels, square)
-			odds(c, n.levels, twice)
-		}
-		if some(c) {
-			infinite(c)
-		}
-	}
 	loop(groups, func() {
 		for c := range tables {
 			a, b, left := n.register(), n.register(), n.broadcast(at(w, 4*c*step))
-			VMULPS(left, odds(c, 0, square), a)
-			VMULPS(n.broadcast(at(x, 4*c*step)), odds(c, 0, twice), b)
+			VMULPS(left, squares, a)
+			VMULPS(n.broadcast(at(x, 4*c*step)), doubles, b)
 			VMULPS(left, b, b)
 			if n.paired() {
 				right, t := n.broadcast(at(w, 4*c*step+4)), n.register()
-				VFMADD231PS(odds(c, n.levels, square), right, a)
-				VMULPS(n.broadcast(at(x, 4*c*step+4)), odds(c, n.levels, twice), t)
+				VFMADD231PS(squares2, right, a)
+				VMULPS(n.broadcast(at(x, 4*c*step+4)), doubles2, t)
 				VFMADD231PS(t, right, b)
 			}
-			if some(c) {
-				VORPS(infinite(c), a, a)
+			if n.levels == 2 {
+				VORPS(infinite, a, a)
 			}
 			VMOVUPS(a, at(to, 2*c*n.width()))
 			VMOVUPS(b, at(to, (2*c+1)*n.width()))
@@ -364,10 +328,10 @@ func (n *nearGrid) begin(r *nearRun) {
 		if i == 1 {
 			ADDQ(r.follow, candidate)
 		}
-		r.scales[i] = n.v()
+		r.scales[i] = n.register()
 		VBROADCASTSS(Mem{Base: base, Index: candidate, Scale: 4}, r.scales[i])
 	}
-	r.margin = n.v()
+	r.margin = n.register()
 	VBROADCASTSS(Mem{Base: pointer("margins"), Index: group, Scale: 4}, r.margin)
 	SHLQ(Imm(9), group) // nearGroup
 	ADDQ(pointer("tables"), group)
@@ -375,18 +339,18 @@ func (n *nearGrid) begin(r *nearRun) {
 
 // lines returns the codes of a vector of points, and their lines at both scales.
 func (n *nearGrid) lines(r *nearRun, list Mem) (code VecVirtual, lines [2]VecVirtual) {
-	code = n.v()
+	code = n.register()
 	VPMOVSXWD(list, code)
 	tables, shift := n.coordinates()
 	var sums [2]VecVirtual
 	for c := range tables {
 		index := code
 		if c > 0 {
-			index = n.v()
+			index = n.register()
 			VPSRLD(Imm(uint64(c*shift)), code, index)
 		}
 		for i := range sums {
-			t := n.v()
+			t := n.register()
 			VPERMPS(at(r.tables, (2*c+i)*n.width()), index, t)
 			if c == 0 {
 				sums[i] = t
@@ -395,12 +359,12 @@ func (n *nearGrid) lines(r *nearRun, list Mem) (code VecVirtual, lines [2]VecVir
 			}
 		}
 	}
-	if n.levels == 3 && n.points() == 8 {
+	if n.levels == 3 {
 		// All eight numbers of a table are in use.
 		VBLENDVPS(code, repeated(infinity), sums[0], sums[0])
 	}
 	for i := range lines {
-		lines[i] = n.v()
+		lines[i] = n.register()
 		VMOVAPS(r.scales[i], lines[i])
 		VFMSUB213PS(sums[1], sums[0], lines[i])
 	}
@@ -409,8 +373,8 @@ func (n *nearGrid) lines(r *nearRun, list Mem) (code VecVirtual, lines [2]VecVir
 
 // limit returns up to where lines are too near to the least of v, in all lanes.
 func (n *nearGrid) limit(r *nearRun, v VecVirtual) VecVirtual {
-	t, least := n.v(), n.v()
-	if n.points() == 16 {
+	t, least := n.register(), n.register()
+	if n.wide() {
 		VSHUFF32X4(Imm(0b01_00_11_10), v, v, t)
 		VMINPS(t, v, least)
 		VSHUFF32X4(Imm(0b10_11_00_01), least, least, t)
@@ -423,7 +387,7 @@ func (n *nearGrid) limit(r *nearRun, v VecVirtual) VecVirtual {
 	VMINPS(t, least, least)
 	VPERMILPS(Imm(0b10_11_00_01), least, t)
 	VMINPS(t, least, least)
-	if n.points() == 16 {
+	if n.wide() {
 		VMULPS(n.k(1024), least, t)
 	} else {
 		VMULPS(everywhere(1024), least, t)
@@ -436,7 +400,7 @@ func (n *nearGrid) limit(r *nearRun, v VecVirtual) VecVirtual {
 // upTo returns the lanes of v up to a limit.
 func (n *nearGrid) upTo(v, limit VecVirtual) GPVirtual {
 	lanes := GP32()
-	if n.points() == 16 {
+	if n.wide() {
 		k := K()
 		VCMPPS(Imm(lessEqual), limit, v, k)
 		KMOVW(k, lanes)
@@ -468,7 +432,7 @@ func (n *nearGrid) two(r *nearRun) {
 	code, lines := n.lines(r, at(r.list, 0))
 	code2, lines2 := n.lines(r, at(r.list, 2*n.lanes))
 	for i := range lines {
-		s := nearState{n.v(), n.v(), n.v()}
+		s := nearState{n.register(), n.register(), n.register()}
 		lower := n.compare(lines2[i], less, lines[i])
 		VMINPS(lines2[i], lines[i], s.least)
 		VMAXPS(lines2[i], lines[i], s.second)
@@ -490,7 +454,7 @@ func (n *nearGrid) many(r *nearRun) {
 	loop(left, func() {
 		code, lines := n.lines(r, at(r.list, 0))
 		for i, v := range lines {
-			s, t := states[i], n.v()
+			s, t := states[i], n.register()
 			lower := n.compare(v, less, s.least)
 			VMAXPS(s.least, v, t)
 			VMINPS(t, s.second, s.second)
@@ -507,7 +471,7 @@ func (n *nearGrid) many(r *nearRun) {
 // finish finds the lowest line of all lanes.
 func (n *nearGrid) finish(r *nearRun, i int, s nearState) {
 	limit := n.limit(r, s.least)
-	lanes, others, which, code := n.upTo(s.least, limit), GP32(), GP32(), n.v()
+	lanes, others, which, code := n.upTo(s.least, limit), GP32(), GP32(), n.register()
 	BLSRL(lanes, others)
 	ORL(n.upTo(s.second, limit), others)
 	TZCNTL(lanes, which)
