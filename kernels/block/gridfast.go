@@ -210,7 +210,9 @@ func (f *gridFormat) prepare(g *gridWork, sub int) {
 		var l [32]uint8
 		s.result = positiveSearch(l[:n], s.x[:n], s.weight[:n], 4)
 		reach = float32(s.result * 3)
-		if !(reach > s.max*0.0625 && reach < s.max*16) {
+		// The scale is far too large where an element that changed its sign misled
+		// the search, which is not rare. All levels are 0 then.
+		if !(reach > s.max*0.0625 && reach < s.max*0x1p30) {
 			s.result, s.done = f.search(&s.gridSub), true
 			return
 		}
