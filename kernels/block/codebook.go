@@ -71,7 +71,7 @@ type neighbours struct {
 	// at is, by code, the number of the point or, below zero, -1 - i where lists[i]
 	// is the length of a list that follows.
 	at    []int32
-	lists []uint16 // lengths and codes
+	lists []uint16 // lengths, codes, and noPoint up to whole vectors
 }
 
 // neighbours returns the lists, which are made at the first call.
@@ -127,11 +127,21 @@ func (b *codebook) findNeighbours() *neighbours {
 				}
 			}
 		}
-		n.lists[start] = uint16(len(n.lists) - start - 1)
+		length := len(n.lists) - start - 1
+		n.lists[start] = uint16(length)
+		vector := 16
+		if b.bits == 3 && length <= 8 {
+			vector = 8
+		}
+		for ; length%vector != 0; length++ {
+			n.lists = append(n.lists, noPoint)
+		}
 	}
-	n.lists = append(n.lists, make([]uint16, 16)...) // vectors are read beyond the end of a list
 	return n
 }
+
+// noPoint is what kernels find beyond the end of a list. No point has this code.
+const noPoint = 0xffff
 
 // valid reports whether all levels of a code exist.
 func (b *codebook) valid(code uint16) bool {

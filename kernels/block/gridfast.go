@@ -1,7 +1,6 @@
 package block
 
 import (
-	"math/bits"
 	"sync"
 
 	"github.com/gguftool/gguftool/gguf"
@@ -24,35 +23,55 @@ import (
 // gridLanes is how many candidates have room. There are at most 31.
 const gridLanes = 32
 
-// gridKernels are what a path computes with vectors.
+// gridGroups is how many groups are searched together: those of four sub-blocks or
+// more, so that the loops of the kernels are long.
+const gridGroups = 32
+
+// gridKernels are what a path computes with vectors. Groups are numbered through
+// all sub-blocks.
 type gridKernels struct {
-	// round stores the codes of all groups for the first count candidates.
-	round func(f *gridFormat, g *gridWork, count int)
+	// weigh and roots are the functions of these names, for 16 or 32 numbers.
+	weigh func(w, x, importance []float32, variance float32)
+	roots func(r, w []float32)
 
-	// near replaces the codes of a group that are no points by those of near
-	// points. It returns the candidates whose code was none, and those for which the
-	// nearest point is not certain, which keep their code.
-	near func(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32)
+	// round stores the codes of a sub-block for the first count candidates.
+	round func(f *gridFormat, g *gridWork, sub, count int)
 
-	// fit stores the sums of the first count candidates.
-	fit func(f *gridFormat, g *gridWork, count int)
+	// near replaces codes of the first count candidates that are no points by those
+	// of near points, and stores in g.off which were none. It returns the places in
+	// codes, 32·group + candidate, where the nearest point is not certain, which
+	// keep their code.
+	near func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16)
+
+	// fit stores the sums of a sub-block for the first count candidates.
+	fit func(f *gridFormat, g *gridWork, sub, count int)
 }
 
-var plainGridKernels = gridKernels{roundGrid, nearGrid, fitGrid}
+var plainGridKernels = gridKernels{weigh, roots, roundGrid, nearGrid, fitGrid}
 
-// gridWork is the memory of the search of a sub-block.
+// gridWork is the memory of the search of some sub-blocks.
 type gridWork struct {
-	gridSub
-	wx             [32]float32 // w·x
-	inverse, scale [gridLanes]float32
-	sums           [2][gridLanes]float32 // Σ w·x·q and Σ w·q²
-	codes          [8][gridLanes]uint32  // (group, candidate)
-	lines          [2][maxNear]float32   // of near points: s·lines[0][i] - lines[1][i]
-	block          gridBlock
+	subs           [16]gridState
+	inverse, scale [16][gridLanes]float32
+	sums           [2][gridLanes]float32         // Σ w·x·q and Σ w·q² of a sub-block
+	codes          [gridGroups][gridLanes]uint32 // (group, candidate)
+	nearWork
+	block gridBlock
 }
 
-// maxNear bounds the length of a list, in whole vectors.
-const maxNear = 320
+// A gridState is a sub-block while it is searched.
+type gridState struct {
+	gridSub
+	wx     [32]float32 // w·x
+	energy [8]float32  // Σ w·x² of each group, with the weights among near points
+
+	done   bool // result is the scale, and the points are found
+	result float32
+
+	again   bool      // points are searched once more
+	found   [8]uint16 // codes
+	offGrid [8]bool   // those that were no points when rounded
+}
 
 var gridWorks = sync.Pool{New: func() any { return new(gridWork) }}
 
@@ -93,67 +112,136 @@ func (f *gridFormat) encodeFast(k *gridKernels, g *gridWork, x, importance []flo
 	*b = gridBlock{}
 	variance := f.variances * sumSquares(x) / superBlock
 	n, groups := f.group, f.group/f.book.coordinates
-	s := &g.gridSub
-	for j := range superBlock / n {
-		s.points, s.signs, s.zeros = b.points[j*groups:(j+1)*groups], b.signs[j*n/8:(j+1)*n/8], false
-		sub := x[j*n : (j+1)*n]
-		if importance != nil {
-			weigh(s.weight[:n], sub, importance[j*n:(j+1)*n], variance)
-		} else {
-			f.unweighted(s.weight[:n], sub, variance)
+	subs := gridGroups / groups
+	for from := 0; from < superBlock/n; from += subs {
+		for i := range subs {
+			s, j := &g.subs[i].gridSub, from+i
+			s.points, s.signs, s.zeros = b.points[j*groups:(j+1)*groups], b.signs[j*n/8:(j+1)*n/8], false
+			sub := x[j*n : (j+1)*n]
+			if importance != nil {
+				k.weigh(s.weight[:n], sub, importance[j*n:(j+1)*n], variance)
+			} else {
+				f.unweighted(s.weight[:n], sub, variance)
+			}
+			k.roots(s.root[:n], s.weight[:n])
+			f.split(s, sub)
 		}
-		f.begin(s, sub)
-		b.scales[j] = f.finish(s, f.searchFast(k, g))
-		b.skip(j, s.zeros)
+		f.searchFast(k, g, subs)
+		for i := range subs {
+			s, j := &g.subs[i], from+i
+			b.scales[j] = f.finish(&s.gridSub, s.result)
+			b.skip(j, s.zeros)
+		}
 	}
 	f.quantizeScales(b)
 }
 
-// searchFast is search.
-func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
-	s := &g.gridSub
-	n, size := f.group, f.book.coordinates
-	var energy [8]float32
-	if !f.bounded(s, &energy) {
-		return f.search(s)
+// searchFast is search for the first so many of g.subs.
+func (f *gridFormat) searchFast(k *gridKernels, g *gridWork, subs int) {
+	count := f.candidates()
+	for i := range subs {
+		f.prepare(g, i)
+		if g.subs[i].done {
+			f.clear(g, i)
+			continue
+		}
+		k.round(f, g, i, count)
+	}
+	k.nearest(f, g, subs, count)
+	again := false
+	for i := range subs {
+		s := &g.subs[i]
+		if !s.done {
+			k.fit(f, g, i, count)
+			f.choose(g, i)
+		}
+		if s.done || !s.again {
+			f.clear(g, i)
+			continue
+		}
+		again = true
+		k.round(f, g, i, 1)
+		if f.again != againOffGrid {
+			continue
+		}
+		groups := f.group / f.book.coordinates
+		for j, off := range s.offGrid[:groups] {
+			if !off {
+				g.codes[i*groups+j][0] = uint32(s.found[j])
+			}
+		}
+	}
+	if again {
+		k.nearest(f, g, subs, 1)
+	}
+	near, groups := f.book.neighbours(), f.group/f.book.coordinates
+	for i := range subs {
+		s := &g.subs[i]
+		if s.done {
+			continue
+		}
+		if s.again {
+			for j := range groups {
+				s.found[j] = uint16(g.codes[i*groups+j][0])
+			}
+			k.fit(f, g, i, 1)
+			if qx, q2 := g.sums[0][0], g.sums[1][0]; q2 > 0 {
+				s.result = qx / q2
+			}
+		}
+		for j := range s.points {
+			s.points[j] = uint16(near.point(s.found[j]))
+		}
+	}
+}
+
+// prepare stores the candidates of a sub-block, unless it needs the plain search.
+func (f *gridFormat) prepare(g *gridWork, sub int) {
+	s := &g.subs[sub]
+	n := f.group
+	s.done, s.again = false, false
+	if !f.bounded(&s.gridSub, &s.energy) {
+		s.result, s.done = f.search(&s.gridSub), true
+		return
 	}
 	top, reach := f.top(), s.max
-	scale = s.max / top
+	s.result = s.max / top
 	if f.fitted {
 		var l [32]uint8
-		scale = positiveSearch(l[:n], s.x[:n], s.weight[:n], 4)
-		reach = float32(scale * 3)
-		if !(reach > s.max*0.0625 && reach < s.max*16) {
-			return f.search(s)
+		s.result = positiveSearch(l[:n], s.x[:n], s.weight[:n], 4)
+		reach = float32(s.result * 3)
+		// The scale is far too large where an element that changed its sign misled
+		// the search, which is not rare. All levels are 0 then.
+		if !(reach > s.max*0.0625 && reach < s.max*0x1p30) {
+			s.result, s.done = f.search(&s.gridSub), true
+			return
 		}
 	}
 	for i, v := range s.x[:n] {
-		g.wx[i] = s.weight[i] * v
+		s.wx[i] = s.weight[i] * v
 	}
-	count := f.candidates()
-	for i := range count { // other lanes hold what they did
-		g.inverse[i] = (top + float32(float32(i-f.steps)*f.step)) / reach
-		g.scale[i] = 1 / g.inverse[i]
+	inverse, scale := &g.inverse[sub], &g.scale[sub]
+	for i := range f.candidates() { // other lanes hold what they did
+		v := (top + float32(float32(i-f.steps)*f.step)) / reach
+		inverse[i], scale[i] = v, 1/v
 	}
-	near := f.book.neighbours()
-	k.round(f, g, count)
-	var off [8]uint32
-	for j := range n / size {
-		var unclear uint32
-		off[j], unclear = k.near(f, g, j, count, gridMargin(energy[j], g.scale[count-1]))
-		for ; unclear != 0; unclear &= unclear - 1 {
-			i := bits.TrailingZeros32(unclear)
-			code, ok := nearestPoint(f.book, near.near(near.point(uint16(g.codes[j][i]))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], g.scale[i])
-			if !ok {
-				return infinite
-			}
-			g.codes[j][i] = uint32(code)
-		}
-	}
-	k.fit(f, g, count)
+}
+
+// clear makes points of all codes of a sub-block.
+func (f *gridFormat) clear(g *gridWork, sub int) {
+	groups := f.group / f.book.coordinates
+	clear(g.codes[sub*groups : (sub+1)*groups])
+}
+
+// choose takes the best candidate of a sub-block and decides whether its points are
+// searched once more, with the fitted scale as the only candidate.
+func (f *gridFormat) choose(g *gridWork, sub int) {
+	s := &g.subs[sub]
+	groups := f.group / f.book.coordinates
+	scale := s.result
 	var best float32
 	won := -1
-	for i := range count {
+	for i := range f.candidates() {
 		qx, q2 := g.sums[0][i], g.sums[1][i]
 		if q2 > 0 && float32(qx*qx) > float32(best*q2) {
 			scale = qx / q2
@@ -161,47 +249,49 @@ func (f *gridFormat) searchFast(k *gridKernels, g *gridWork) (scale float32) {
 			won = i
 		}
 	}
-	var (
-		codes   [8]uint16
-		offGrid uint8
-	)
+	offGrid := false
+	s.found = [8]uint16{}
+	s.offGrid = [8]bool{}
 	if won >= 0 {
-		for j := range n / size {
-			codes[j] = uint16(g.codes[j][won])
-			offGrid |= uint8(off[j]>>won&1) << j
+		for j := range groups {
+			s.found[j] = uint16(g.codes[sub*groups+j][won])
+			s.offGrid[j] = g.off[sub*groups+j]>>won&1 != 0
+			offGrid = offGrid || s.offGrid[j]
 		}
 	}
-	if scale > 0 && (f.again == againAll || offGrid != 0 || f.again == againAny && won < 0) {
-		// The fitted scale is the only candidate.
+	s.result = scale
+	if scale > 0 && (f.again == againAll || offGrid || f.again == againAny && won < 0) {
 		if !(scale > s.max*0x1p-12 && scale < s.max*0x1p12) {
-			return f.search(s)
+			s.result, s.done = f.search(&s.gridSub), true
+			return
 		}
-		g.scale[0], g.inverse[0] = scale, 1/scale
-		k.round(f, g, 1)
-		for j := range n / size {
-			code := &g.codes[j][0]
-			if f.again == againOffGrid && offGrid>>j&1 == 0 {
-				*code = uint32(codes[j])
-				continue
-			}
-			if _, unclear := k.near(f, g, j, 1, gridMargin(energy[j], scale)); unclear != 0 {
-				nearest, ok := nearestPoint(f.book, near.near(near.point(uint16(*code))), s.x[j*size:(j+1)*size], s.root[j*size:(j+1)*size], scale)
-				if !ok {
-					return infinite
-				}
-				*code = uint32(nearest)
-			}
-			codes[j] = uint16(*code)
-		}
-		k.fit(f, g, 1)
-		if qx, q2 := g.sums[0][0], g.sums[1][0]; q2 > 0 {
-			scale = qx / q2
+		s.again = true
+		g.scale[sub][0], g.inverse[sub][0] = scale, 1/scale
+	}
+}
+
+// nearest replaces the codes of the first count candidates that are no points by
+// those of the nearest ones. A sub-block is done where no point has a finite error.
+func (k *gridKernels) nearest(f *gridFormat, g *gridWork, subs, count int) {
+	size := f.book.coordinates
+	groups := f.group / size
+	for i := range subs {
+		s := &g.subs[i]
+		for j, energy := range s.energy[:groups] {
+			g.margins[i*groups+j] = gridMargin(energy, g.scale[i][count-1])
 		}
 	}
-	for j := range s.points {
-		s.points[j] = uint16(near.point(codes[j]))
+	near := f.book.neighbours()
+	for _, place := range k.near(f, g, subs*groups, count) {
+		group, i := int(place/gridLanes), place%gridLanes
+		sub, first := group/groups, group%groups*size
+		s, code := &g.subs[sub], &g.codes[group][i]
+		nearest, ok := nearestPoint(f.book, near.near(near.point(uint16(*code))), s.x[first:first+size], s.root[first:first+size], g.scale[sub][i])
+		if !ok {
+			s.result, s.done = infinite, true
+		}
+		*code = uint32(nearest)
 	}
-	return scale
 }
 
 // bounded reports whether the numbers of s are such that lines neither overflow
@@ -235,101 +325,25 @@ func (f *gridFormat) bounded(s *gridSub, energy *[8]float32) bool {
 func gridMargin(energy, scale float32) float32 { return (0x1p-14*energy + 0x1p-100) / scale }
 
 // roundGrid is round in plain Go.
-func roundGrid(f *gridFormat, g *gridWork, count int) {
+func roundGrid(f *gridFormat, g *gridWork, sub, count int) {
 	size := f.book.coordinates
-	for j := range f.group / size {
+	groups := f.group / size
+	s := &g.subs[sub]
+	for j := range groups {
 		for i := range count {
-			g.codes[j][i] = uint32(f.book.round(g.x[j*size:(j+1)*size], g.inverse[i]))
+			g.codes[sub*groups+j][i] = uint32(f.book.round(s.x[j*size:(j+1)*size], g.inverse[sub][i]))
 		}
 	}
 }
 
 // fitGrid is fit in plain Go.
-func fitGrid(f *gridFormat, g *gridWork, count int) {
+func fitGrid(f *gridFormat, g *gridWork, sub, count int) {
+	groups := f.group / f.book.coordinates
 	var codes [8]uint16
 	for i := range count {
-		for j := range f.group / f.book.coordinates {
-			codes[j] = uint16(g.codes[j][i])
+		for j := range groups {
+			codes[j] = uint16(g.codes[sub*groups+j][i])
 		}
-		g.sums[0][i], g.sums[1][i] = f.fit(&g.gridSub, &codes)
+		g.sums[0][i], g.sums[1][i] = f.fit(&g.subs[sub].gridSub, &codes)
 	}
-}
-
-// nearGrid is near in plain Go.
-func nearGrid(f *gridFormat, g *gridWork, group, count int, margin float32) (off, unclear uint32) {
-	book, near := f.book, f.book.neighbours()
-	size := book.coordinates
-	x, w := g.x[group*size:(group+1)*size], g.root[group*size:(group+1)*size]
-	codes := &g.codes[group]
-	var squares, products [8][8]float32 // of each coordinate and level
-	ready := false
-	for first, end := 0, 0; first < count; first = end {
-		code := uint16(codes[first])
-		for end = first + 1; end < count && codes[end] == codes[first]; end++ {
-		}
-		at := near.point(code)
-		if at >= 0 {
-			continue
-		}
-		if !ready {
-			for i, v := range x {
-				for l := range book.levels {
-					q := float32(2*l + 1)
-					squares[i][l] = w[i] * q * q
-					products[i][l] = 2 * w[i] * v * q
-				}
-			}
-			ready = true
-		}
-		list := near.near(at)
-		for p, c := range list {
-			var a, b float32
-			for i := range size {
-				l := int(c) >> (i * book.bits) & 7 & (1<<book.bits - 1)
-				a += squares[i&7][l&7]
-				b += products[i&7][l&7]
-			}
-			g.lines[0][p], g.lines[1][p] = a, b
-		}
-		low := g.lowest(len(list), g.scale[first], margin)
-		high := low
-		if end > first+1 {
-			high = g.lowest(len(list), g.scale[end-1], margin)
-		}
-		for i := first; i < end; i++ {
-			off |= 1 << i
-			p := low
-			switch {
-			case low == high && low >= 0 || i == first:
-			case i == end-1:
-				p = high
-			default:
-				p = g.lowest(len(list), g.scale[i], margin)
-			}
-			if p < 0 {
-				unclear |= 1 << i
-				continue
-			}
-			codes[i] = uint32(list[p])
-		}
-	}
-	return off, unclear
-}
-
-// lowest returns which of the first n lines is lowest at s, below zero if
-// another is within the margin.
-func (g *gridWork) lowest(n int, s, margin float32) int {
-	least, second, at := float32(0x1p126), float32(0x1p126), 0
-	for p, a := range g.lines[0][:n] {
-		v := s*a - g.lines[1][p]
-		if v < least {
-			least, second, at = v, least, p
-		} else if v < second {
-			second = v
-		}
-	}
-	if second-least > max(margin, 1024*least) {
-		return at
-	}
-	return -1
 }

@@ -4,6 +4,23 @@
 
 #include "textflag.h"
 
+// func rootsAVX512(r *float32, w *float32, groups int)
+// Requires: AVX, AVX512F
+TEXT ·rootsAVX512(SB), NOSPLIT, $0-24
+	MOVQ r+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop1:
+	VSQRTPS (CX), Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, AX
+	DECQ    DX
+	JNZ     loop1
+	VZEROUPPER
+	RET
+
 // func roundGrid2x8AVX512(codes *uint32, x *float32, inverses *float32, groups int)
 // Requires: AVX, AVX2, AVX512F, FMA3
 TEXT ·roundGrid2x8AVX512(SB), NOSPLIT, $0-32
@@ -18,7 +35,7 @@ TEXT ·roundGrid2x8AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+16(SB), Z5
 
-loop1:
+loop2:
 	VBROADCASTSS 28(CX), Z6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -86,7 +103,7 @@ loop1:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop1
+	JNZ          loop2
 	VZEROUPPER
 	RET
 
@@ -103,7 +120,7 @@ TEXT ·fitGrid2x8AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y2, Y1
 	VMOVAPS         Y2, Y2
 
-loop2:
+loop3:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -180,7 +197,7 @@ loop2:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop2
+	JNZ          loop3
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -200,7 +217,7 @@ TEXT ·roundGrid2x16AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z4
 	VBROADCASTSS constants<>+16(SB), Z5
 
-loop3:
+loop4:
 	VBROADCASTSS 28(CX), Z6
 	VMULPS       Z6, Z0, Z6
 	VSUBPS       Z1, Z6, Z6
@@ -268,7 +285,7 @@ loop3:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop3
+	JNZ          loop4
 	VZEROUPPER
 	RET
 
@@ -285,7 +302,7 @@ TEXT ·fitGrid2x16AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z2, Z1
 	VMOVAPS         Z2, Z2
 
-loop4:
+loop5:
 	VMOVUPS      (CX), Z3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -362,7 +379,7 @@ loop4:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop4
+	JNZ          loop5
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z2, 128(AX)
 	VZEROUPPER
@@ -383,7 +400,7 @@ TEXT ·roundGrid2x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Z5
 	VBROADCASTSS constants<>+16(SB), Z6
 
-loop5:
+loop6:
 	VBROADCASTSS 28(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -507,7 +524,7 @@ loop5:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop5
+	JNZ          loop6
 	VZEROUPPER
 	RET
 
@@ -527,7 +544,7 @@ TEXT ·fitGrid2x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop6:
+loop7:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -660,7 +677,7 @@ loop6:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop6
+	JNZ          loop7
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -682,7 +699,7 @@ TEXT ·roundGrid3x8AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z4
 	VBROADCASTSS constants<>+60(SB), Z5
 
-loop7:
+loop8:
 	VBROADCASTSS 12(CX), Z6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -718,7 +735,7 @@ loop7:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop7
+	JNZ          loop8
 	VZEROUPPER
 	RET
 
@@ -735,7 +752,7 @@ TEXT ·fitGrid3x8AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y2, Y1
 	VMOVAPS         Y2, Y2
 
-loop8:
+loop9:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (DX), Z5
@@ -776,7 +793,7 @@ loop8:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop8
+	JNZ          loop9
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -797,7 +814,7 @@ TEXT ·roundGrid3x24AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop9:
+loop10:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -861,7 +878,7 @@ loop9:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop9
+	JNZ          loop10
 	VZEROUPPER
 	RET
 
@@ -881,7 +898,7 @@ TEXT ·fitGrid3x24AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Y4, Y2
 	VMOVAPS         Y4, Y4
 
-loop10:
+loop11:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS (BX), Z7
@@ -950,7 +967,7 @@ loop10:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop10
+	JNZ          loop11
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -973,7 +990,7 @@ TEXT ·roundGrid3x32AVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Z5
 	VBROADCASTSS constants<>+60(SB), Z6
 
-loop11:
+loop12:
 	VBROADCASTSS 12(CX), Z7
 	VMULPS       Z7, Z0, Z8
 	VSUBPS       Z2, Z8, Z8
@@ -1037,7 +1054,7 @@ loop11:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop11
+	JNZ          loop12
 	VZEROUPPER
 	RET
 
@@ -1057,7 +1074,7 @@ TEXT ·fitGrid3x32AVX512(SB), NOSPLIT, $0-40
 	VMOVAPS         Z4, Z2
 	VMOVAPS         Z4, Z4
 
-loop12:
+loop13:
 	VMOVUPS      (CX), Z5
 	VMOVUPS      64(CX), Z6
 	VBROADCASTSS (BX), Z7
@@ -1126,7 +1143,7 @@ loop12:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop12
+	JNZ          loop13
 	VMOVUPS      Z1, (AX)
 	VMOVUPS      Z3, 128(AX)
 	VMOVUPS      Z2, 64(AX)
@@ -1134,1111 +1151,751 @@ loop12:
 	VZEROUPPER
 	RET
 
-// func nearGrid2AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
-// Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, POPCNT
-TEXT ·nearGrid2AVX512(SB), NOSPLIT, $0-80
-	VBROADCASTSS     constants<>+96(SB), Z0
-	VBROADCASTSS     constants<>+100(SB), Z1
-	MOVQ             w+16(FP), AX
-	MOVQ             x+24(FP), CX
-	VMOVUPS          constants<>+104(SB), Z2
-	VMOVUPS          constants<>+168(SB), Z3
-	VMOVUPS          constants<>+232(SB), Z4
-	VMOVUPS          constants<>+296(SB), Z5
-	VMULPS.BCST      (AX), Z2, Z6
-	VFMADD231PS.BCST 4(AX), Z3, Z6
-	VMULPS.BCST      (CX), Z4, Z7
-	VMULPS.BCST      (AX), Z7, Z7
-	VMULPS.BCST      4(CX), Z5, Z8
-	VFMADD231PS.BCST 4(AX), Z8, Z7
-	VMULPS.BCST      8(AX), Z2, Z8
-	VFMADD231PS.BCST 12(AX), Z3, Z8
-	VMULPS.BCST      8(CX), Z4, Z10
-	VMULPS.BCST      8(AX), Z10, Z10
-	VMULPS.BCST      12(CX), Z5, Z11
-	VFMADD231PS.BCST 12(AX), Z11, Z10
-	VMULPS.BCST      16(AX), Z2, Z11
-	VFMADD231PS.BCST 20(AX), Z3, Z11
-	VMULPS.BCST      16(CX), Z4, Z12
-	VMULPS.BCST      16(AX), Z12, Z12
-	VMULPS.BCST      20(CX), Z5, Z13
-	VFMADD231PS.BCST 20(AX), Z13, Z12
-	VMULPS.BCST      24(AX), Z2, Z2
-	VFMADD231PS.BCST 28(AX), Z3, Z2
-	VMULPS.BCST      24(CX), Z4, Z3
-	VMULPS.BCST      24(AX), Z3, Z3
-	VMULPS.BCST      28(CX), Z5, Z4
-	VFMADD231PS.BCST 28(AX), Z4, Z3
-	MOVQ             codes+0(FP), AX
-	VBROADCASTSS     margin+64(FP), Z4
-	MOVQ             count+56(FP), DX
-	MOVL             $-1, CX
-	BZHIL            DX, CX, CX
-	XORQ             DX, DX
-	XORQ             BX, BX
-	VMOVDQU32        (AX), Z5
-	VMOVDQU32        64(AX), Z13
+// func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX512BW, AVX512F, BMI, BMI2
+TEXT ·nearRuns2AVX512(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
-next13:
-	TESTL        CX, CX
-	JZ           done15
-	XORQ         SI, SI
-	TZCNTL       CX, SI
-	MOVL         (AX)(SI*4), SI
-	VPBROADCASTD SI, Z14
-	VPCMPEQD     Z5, Z14, K1
-	VPCMPEQD     Z13, Z14, K2
-	KMOVW        K1, DI
-	KMOVW        K2, R8
-	SHLL         $0x10, R8
-	ORL          R8, DI
-	ANDL         CX, DI
-	XORL         DI, CX
-	MOVQ         at+32(FP), R8
-	MOVLQSX      (R8)(SI*4), SI
-	TESTQ        SI, SI
-	JGE          next13
-	ORL          DI, DX
-	NOTQ         SI
-	MOVQ         lists+40(FP), R8
-	LEAQ         (R8)(SI*2), SI
-	MOVWQZX      (SI), R8
-	ADDQ         $0x02, SI
-	CMPQ         R8, $0x10
-	JG           long14
-	CMPQ         R8, $0x08
-	JLE          short16
-	VPMOVZXWD    (SI), Z14
-	VPERMPS      Z6, Z14, Z16
-	VPERMPS      Z7, Z14, Z17
-	VPSRLD       $0x04, Z14, Z14
-	VPERMPS      Z8, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z10, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	VPSRLD       $0x04, Z14, Z14
-	VPERMPS      Z11, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z12, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	VPSRLD       $0x04, Z14, Z14
-	VPERMPS      Z2, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z3, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	MOVL         $-1, R9
-	BZHIL        R8, R9, R9
-	KMOVW        R9, K1
-	VBLENDMPS    Z16, Z0, K1, Z16
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z4, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	BLSRL        DI, R8
-	JZ           checked19
-	XORQ         R8, R8
-	BSRL         DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z4, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R11, R11
-	TZCNTL       R8, R11
-	BLSRL        R8, R8
-	CMOVQNE      R9, R11
-	CMPQ         R10, R11
-	JNE          each17
+group14:
+	VMOVUPS  (CX), Z0
+	VPCMPD   $0x04, -4(CX), Z0, K1
+	VMOVUPS  64(CX), Z0
+	VPCMPD   $0x04, 60(CX), Z0, K2
+	VMOVUPS  128(CX), Z0
+	VPCMPD   $0x04, 124(CX), Z0, K3
+	VMOVUPS  192(CX), Z0
+	VPCMPD   $0x04, 188(CX), Z0, K4
+	KUNPCKWD K1, K2, K1
+	KUNPCKWD K3, K4, K2
+	KUNPCKDQ K1, K2, K1
+	KMOVQ    K1, DI
+	MOVQ     $0x0000000100000001, R8
+	ORQ      R8, DI
+	ANDQ     candidates+48(FP), DI
+	MOVQ     DI, R8
+	SHRQ     $0x01, R8
+	ANDQ     candidates+48(FP), R8
+	ORQ      last+56(FP), R8
+	XORQ     R9, R9
 
-checked19:
-	TESTQ R10, R10
-	JGE   uniform18
-
-each17:
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z4, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	TESTQ        R10, R10
-	JGE          decided20
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	BTSL         R8, BX
-	JMP          on21
-
-decided20:
-	MOVWLZX (SI)(R10*2), R8
-	XORQ    R9, R9
-	TZCNTL  DI, R9
-	MOVL    R8, (AX)(R9*4)
-
-on21:
-	BLSRL DI, DI
-	JNZ   each17
-	JMP   next13
-
-uniform18:
-	MOVWLZX      (SI)(R10*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next13
-
-short16:
-	VBROADCASTI128 (SI), Y9
-	VPMOVZXWD      Y9, Z14
-	VPERMPS        Z6, Z14, Z16
-	VPERMPS        Z7, Z14, Z17
-	VPSRLD         $0x04, Z14, Z14
-	VPERMPS        Z8, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z10, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	VPSRLD         $0x04, Z14, Z14
-	VPERMPS        Z11, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z12, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	VPSRLD         $0x04, Z14, Z14
-	VPERMPS        Z2, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z3, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	MOVL           $-1, R9
-	BZHIL          R8, R9, R9
-	MOVL           R9, R8
-	SHLL           $0x08, R8
-	ORL            R8, R9
-	KMOVW          R9, K1
-	VBLENDMPS      Z16, Z0, K1, Z16
-	XORQ           R8, R8
-	BSRL           DI, R8
-	MOVQ           scales+8(FP), R9
-	XORQ           R10, R10
-	TZCNTL         DI, R10
-	VBROADCASTSS   (R9)(R10*4), Y9
-	VBROADCASTSS   (R9)(R8*4), Y14
-	VINSERTF64X4   $0x01, Y14, Z9, Z9
-	VFMSUB213PS    Z17, Z16, Z9
-	VSHUFF32X4     $0xb1, Z9, Z9, Z14
-	VMINPS         Z14, Z9, Z15
-	VPERMILPS      $0x4e, Z15, Z14
-	VMINPS         Z14, Z15, Z15
-	VPERMILPS      $0xb1, Z15, Z14
-	VMINPS         Z14, Z15, Z15
-	VMULPS         Z1, Z15, Z14
-	VMAXPS         Z4, Z14, Z14
-	VADDPS         Z14, Z15, Z15
-	VCMPPS         $0x12, Z15, Z9, K1
-	KMOVW          K1, R8
-	MOVL           R8, R9
-	SHRL           $0x08, R9
-	ANDL           $0xff, R8
-	XORQ           R10, R10
-	TZCNTL         R8, R10
-	XORL           R8, R9
-	BLSRL          R8, R8
-	ORL            R8, R9
-	JZ             uniform23
-	MOVL           $+255, R8
-	KMOVW          R8, K1
-	VBLENDMPS      Z16, Z0, K1, Z16
-
-each22:
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z4, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	TESTQ        R10, R10
-	JGE          decided24
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	BTSL         R8, BX
-	JMP          on25
-
-decided24:
-	MOVWLZX (SI)(R10*2), R8
-	XORQ    R9, R9
-	TZCNTL  DI, R9
-	MOVL    R8, (AX)(R9*4)
-
-on25:
-	BLSRL DI, DI
-	JNZ   each22
-	JMP   next13
-
-uniform23:
-	MOVWLZX      (SI)(R10*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next13
-
-long14:
-	MOVQ SI, R9
-	MOVQ lines+48(FP), R10
-	MOVQ R8, R11
-
-lines26:
-	VPMOVZXWD (R9), Z14
-	VPERMPS   Z6, Z14, Z16
-	VPERMPS   Z7, Z14, Z17
-	VPSRLD    $0x04, Z14, Z14
-	VPERMPS   Z8, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z10, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VPSRLD    $0x04, Z14, Z14
-	VPERMPS   Z11, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z12, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VPSRLD    $0x04, Z14, Z14
-	VPERMPS   Z2, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z3, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VMOVUPS   Z17, 1280(R10)
-	CMPQ      R11, $0x10
-	JLT       last27
-	VMOVUPS   Z16, (R10)
-	ADDQ      $0x20, R9
-	ADDQ      $0x40, R10
-	SUBQ      $0x10, R11
-	JNZ       lines26
-	JMP       stored28
-
-last27:
-	MOVL      $-1, R9
-	BZHIL     R11, R9, R9
-	KMOVW     R9, K1
-	VBLENDMPS Z16, Z0, K1, Z16
-	VMOVUPS   Z16, (R10)
-
-stored28:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many32:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many32
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z4, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many33:
-	VMOVUPS      (R9), Z16
-	VFMSUB213PS  1280(R9), Z14, Z16
-	VCMPPS       $0x12, Z15, Z16, K1
-	KMOVW        K1, R13
-	XORQ         R14, R14
-	TZCNTL       R13, R14
-	LEAQ         (R9)(R14*4), R14
-	TESTL        R13, R13
-	CMOVQNE      R14, R11
-	POPCNTL      R13, R13
-	ADDL         R13, R12
-	ADDQ         $0x40, R9
-	CMPQ         R9, R10
-	JNE          many33
-	MOVQ         lines+48(FP), R9
-	SUBQ         R9, R11
-	SHRQ         $0x02, R11
-	CMPL         R12, $0x01
-	MOVQ         $-1, R12
-	CMOVQNE      R12, R11
-	BLSRL        DI, R9
-	JZ           checked31
-	XORQ         R9, R9
-	BSRL         DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many34:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many34
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z4, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R13, R13
-	XORQ        R12, R12
-
-many35:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R14
-	XORQ        R15, R15
-	TZCNTL      R14, R15
-	LEAQ        (R9)(R15*4), R15
-	TESTL       R14, R14
-	CMOVQNE     R15, R12
-	POPCNTL     R14, R14
-	ADDL        R14, R13
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many35
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R12
-	SHRQ        $0x02, R12
-	CMPL        R13, $0x01
-	MOVQ        $-1, R13
-	CMOVQNE     R13, R12
-	CMPQ        R11, R12
-	JNE         each29
-
-checked31:
-	TESTQ R11, R11
-	JGE   uniform30
-
-each29:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many36:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many36
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z4, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many37:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R13
-	XORQ        R14, R14
-	TZCNTL      R13, R14
-	LEAQ        (R9)(R14*4), R14
-	TESTL       R13, R13
-	CMOVQNE     R14, R11
-	POPCNTL     R13, R13
-	ADDL        R13, R12
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many37
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R11
-	SHRQ        $0x02, R11
-	CMPL        R12, $0x01
-	MOVQ        $-1, R12
-	CMOVQNE     R12, R11
-	TESTQ       R11, R11
-	JGE         decided38
-	XORQ        R9, R9
-	TZCNTL      DI, R9
-	BTSL        R9, BX
-	JMP         on39
-
-decided38:
-	MOVWLZX (SI)(R11*2), R9
-	XORQ    R10, R10
-	TZCNTL  DI, R10
-	MOVL    R9, (AX)(R10*4)
-
-on39:
-	BLSRL DI, DI
-	JNZ   each29
-	JMP   next13
-
-uniform30:
-	MOVWLZX      (SI)(R11*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next13
-
-done15:
-	SHLQ $0x20, BX
-	ORQ  BX, DX
-	MOVQ DX, found+72(FP)
+run15:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+17, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+33, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run15
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group14
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
 	VZEROUPPER
 	RET
 
-// func nearGrid3AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
-// Requires: AVX, AVX2, AVX512F, BMI, BMI2, CMOV, POPCNT
-TEXT ·nearGrid3AVX512(SB), NOSPLIT, $0-80
-	VBROADCASTSS constants<>+96(SB), Z0
-	VBROADCASTSS constants<>+100(SB), Z1
-	MOVQ         w+16(FP), AX
-	MOVQ         x+24(FP), CX
-	VMOVUPS      constants<>+360(SB), Z2
-	VMOVUPS      constants<>+424(SB), Z3
-	VMULPS.BCST  (AX), Z2, Z4
-	VMULPS.BCST  (CX), Z3, Z5
-	VMULPS.BCST  (AX), Z5, Z5
-	VMULPS.BCST  4(AX), Z2, Z6
-	VMULPS.BCST  4(CX), Z3, Z7
-	VMULPS.BCST  4(AX), Z7, Z7
-	VMULPS.BCST  8(AX), Z2, Z8
-	VMULPS.BCST  8(CX), Z3, Z9
-	VMULPS.BCST  8(AX), Z9, Z9
-	VMULPS.BCST  12(AX), Z2, Z2
-	VMULPS.BCST  12(CX), Z3, Z3
-	VMULPS.BCST  12(AX), Z3, Z3
-	MOVQ         codes+0(FP), AX
-	VBROADCASTSS margin+64(FP), Z11
-	MOVQ         count+56(FP), DX
-	MOVL         $-1, CX
-	BZHIL        DX, CX, CX
-	XORQ         DX, DX
-	XORQ         BX, BX
-	VMOVDQU32    (AX), Z12
-	VMOVDQU32    64(AX), Z13
+// func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·nearTables2AVX512(SB), NOSPLIT, $0-32
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+96(SB), Z0
+	VMOVUPS constants<>+160(SB), Z1
+	VMOVUPS constants<>+224(SB), Z2
+	VMOVUPS constants<>+288(SB), Z3
+	VMOVUPS constants<>+352(SB), Z4
 
-next40:
-	TESTL        CX, CX
-	JZ           done42
-	XORQ         SI, SI
-	TZCNTL       CX, SI
-	MOVL         (AX)(SI*4), SI
-	VPBROADCASTD SI, Z14
-	VPCMPEQD     Z12, Z14, K1
-	VPCMPEQD     Z13, Z14, K2
-	KMOVW        K1, DI
-	KMOVW        K2, R8
-	SHLL         $0x10, R8
+loop16:
+	VBROADCASTSS (CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS (DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 4(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 4(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VBROADCASTSS 8(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 8(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 12(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 12(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VBROADCASTSS 16(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 16(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 20(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 20(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VBROADCASTSS 24(CX), Z7
+	VMULPS       Z7, Z0, Z5
+	VBROADCASTSS 24(DX), Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z7, Z6, Z6
+	VBROADCASTSS 28(CX), Z7
+	VFMADD231PS  Z2, Z7, Z5
+	VBROADCASTSS 28(DX), Z8
+	VMULPS       Z8, Z3, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	VORPS        Z4, Z5, Z5
+	VMOVUPS      Z5, 384(AX)
+	VMOVUPS      Z6, 448(AX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	ADDQ         $+512, AX
+	DECQ         BX
+	JNZ          loop16
+	VZEROUPPER
+	RET
+
+// func nearOne2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearOne2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next17:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Z3
+	VPERMPS      (SI), Z3, Z4
+	VPERMPS      64(SI), Z3, Z5
+	VPSRLD       $0x04, Z3, Z6
+	VPERMPS      128(SI), Z6, Z7
+	VADDPS       Z7, Z4, Z4
+	VPERMPS      192(SI), Z6, Z6
+	VADDPS       Z6, Z5, Z5
+	VPSRLD       $0x08, Z3, Z6
+	VPERMPS      256(SI), Z6, Z7
+	VADDPS       Z7, Z4, Z4
+	VPERMPS      320(SI), Z6, Z6
+	VADDPS       Z6, Z5, Z5
+	VPSRLD       $0x0c, Z3, Z3
+	VPERMPS      384(SI), Z3, Z6
+	VADDPS       Z6, Z4, Z4
+	VPERMPS      448(SI), Z3, Z3
+	VADDPS       Z3, Z5, Z5
+	VMOVAPS      Z0, Z0
+	VFMSUB213PS  Z5, Z4, Z0
+	VMOVAPS      Z1, Z1
+	VFMSUB213PS  Z5, Z4, Z1
+	VSHUFF32X4   $0x4e, Z0, Z0, Z3
+	VMINPS       Z3, Z0, Z4
+	VSHUFF32X4   $0xb1, Z4, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+416(SB), Z3
+	VMULPS       Z3, Z4, Z3
+	VMAXPS       Z2, Z3, Z3
+	VADDPS       Z3, Z4, Z4
+	VCMPPS       $0x12, Z4, Z0, K1
+	KMOVW        K1, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
+	VSHUFF32X4   $0x4e, Z1, Z1, Z0
+	VMINPS       Z0, Z1, Z3
+	VSHUFF32X4   $0xb1, Z3, Z3, Z0
+	VMINPS       Z0, Z3, Z3
+	VPERMILPS    $0x4e, Z3, Z0
+	VMINPS       Z0, Z3, Z3
+	VPERMILPS    $0xb1, Z3, Z0
+	VMINPS       Z0, Z3, Z3
+	VBROADCASTSS constants<>+416(SB), Z0
+	VMULPS       Z0, Z3, Z0
+	VMAXPS       Z2, Z0, Z0
+	VADDPS       Z0, Z3, Z3
+	VCMPPS       $0x12, Z3, Z1, K1
+	KMOVW        K1, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next17
+	VZEROUPPER
+	RET
+
+// func nearTwo2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearTwo2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next18:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Z3
+	VPERMPS      (SI), Z3, Z4
+	VPERMPS      64(SI), Z3, Z5
+	VPSRLD       $0x04, Z3, Z6
+	VPERMPS      128(SI), Z6, Z7
+	VADDPS       Z7, Z4, Z4
+	VPERMPS      192(SI), Z6, Z6
+	VADDPS       Z6, Z5, Z5
+	VPSRLD       $0x08, Z3, Z6
+	VPERMPS      256(SI), Z6, Z7
+	VADDPS       Z7, Z4, Z4
+	VPERMPS      320(SI), Z6, Z6
+	VADDPS       Z6, Z5, Z5
+	VPSRLD       $0x0c, Z3, Z6
+	VPERMPS      384(SI), Z6, Z7
+	VADDPS       Z7, Z4, Z4
+	VPERMPS      448(SI), Z6, Z6
+	VADDPS       Z6, Z5, Z5
+	VMOVAPS      Z0, Z6
+	VFMSUB213PS  Z5, Z4, Z6
+	VMOVAPS      Z1, Z7
+	VFMSUB213PS  Z5, Z4, Z7
+	VPMOVSXWD    32(DI), Z4
+	VPERMPS      (SI), Z4, Z5
+	VPERMPS      64(SI), Z4, Z11
+	VPSRLD       $0x04, Z4, Z12
+	VPERMPS      128(SI), Z12, Z13
+	VADDPS       Z13, Z5, Z5
+	VPERMPS      192(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VPSRLD       $0x08, Z4, Z12
+	VPERMPS      256(SI), Z12, Z13
+	VADDPS       Z13, Z5, Z5
+	VPERMPS      320(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VPSRLD       $0x0c, Z4, Z12
+	VPERMPS      384(SI), Z12, Z13
+	VADDPS       Z13, Z5, Z5
+	VPERMPS      448(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VMOVAPS      Z0, Z0
+	VFMSUB213PS  Z11, Z5, Z0
+	VMOVAPS      Z1, Z1
+	VFMSUB213PS  Z11, Z5, Z1
+	VCMPPS       $0x11, Z6, Z0, K1
+	VMINPS       Z0, Z6, Z5
+	VMAXPS       Z0, Z6, Z0
+	VBLENDMPS    Z4, Z3, K1, Z8
+	VSHUFF32X4   $0x4e, Z5, Z5, Z6
+	VMINPS       Z6, Z5, Z11
+	VSHUFF32X4   $0xb1, Z11, Z11, Z6
+	VMINPS       Z6, Z11, Z11
+	VPERMILPS    $0x4e, Z11, Z6
+	VMINPS       Z6, Z11, Z11
+	VPERMILPS    $0xb1, Z11, Z6
+	VMINPS       Z6, Z11, Z11
+	VBROADCASTSS constants<>+416(SB), Z6
+	VMULPS       Z6, Z11, Z6
+	VMAXPS       Z2, Z6, Z6
+	VADDPS       Z6, Z11, Z11
+	VCMPPS       $0x12, Z11, Z5, K1
+	KMOVW        K1, DX
+	BLSRL        DX, BX
+	VCMPPS       $0x12, Z11, Z0, K1
+	KMOVW        K1, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X9
+	VPERMD       Z8, Z9, Z0
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
+	VCMPPS       $0x11, Z7, Z1, K1
+	VMINPS       Z1, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VBLENDMPS    Z4, Z3, K1, Z10
+	VSHUFF32X4   $0x4e, Z0, Z0, Z3
+	VMINPS       Z3, Z0, Z4
+	VSHUFF32X4   $0xb1, Z4, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z3
+	VMINPS       Z3, Z4, Z4
+	VBROADCASTSS constants<>+416(SB), Z3
+	VMULPS       Z3, Z4, Z3
+	VMAXPS       Z2, Z3, Z3
+	VADDPS       Z3, Z4, Z4
+	VCMPPS       $0x12, Z4, Z0, K1
+	KMOVW        K1, SI
+	BLSRL        SI, DI
+	VCMPPS       $0x12, Z4, Z1, K1
+	KMOVW        K1, R8
 	ORL          R8, DI
-	ANDL         CX, DI
-	XORL         DI, CX
-	MOVQ         at+32(FP), R8
-	MOVLQSX      (R8)(SI*4), SI
-	TESTQ        SI, SI
-	JGE          next40
-	ORL          DI, DX
-	NOTQ         SI
-	MOVQ         lists+40(FP), R8
-	LEAQ         (R8)(SI*2), SI
-	MOVWQZX      (SI), R8
-	ADDQ         $0x02, SI
-	CMPQ         R8, $0x10
-	JG           long41
-	CMPQ         R8, $0x08
-	JLE          short43
-	VPMOVZXWD    (SI), Z14
-	VPERMPS      Z4, Z14, Z16
-	VPERMPS      Z5, Z14, Z17
-	VPSRLD       $0x03, Z14, Z14
-	VPERMPS      Z6, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z7, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	VPSRLD       $0x03, Z14, Z14
-	VPERMPS      Z8, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z9, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	VPSRLD       $0x03, Z14, Z14
-	VPERMPS      Z2, Z14, Z15
-	VADDPS       Z15, Z16, Z16
-	VPERMPS      Z3, Z14, Z15
-	VADDPS       Z15, Z17, Z17
-	MOVL         $-1, R9
-	BZHIL        R8, R9, R9
-	KMOVW        R9, K1
-	VBLENDMPS    Z16, Z0, K1, Z16
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z11, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
+	TZCNTL       SI, SI
+	VMOVD        SI, X9
+	VPERMD       Z10, Z9, Z0
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next18
+	VZEROUPPER
+	RET
+
+// func nearMany2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX512F, BMI, BMI2
+TEXT ·nearMany2AVX512(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next19:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Z0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Z1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Z2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VBROADCASTSS constants<>+420(SB), Z3
+	VBROADCASTSS constants<>+420(SB), Z4
+	VBROADCASTSS constants<>+52(SB), Z5
+	VBROADCASTSS constants<>+420(SB), Z6
+	VBROADCASTSS constants<>+420(SB), Z7
+	VBROADCASTSS constants<>+52(SB), Z8
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x0f, DX
+	SHRQ         $0x04, DX
+
+loop20:
+	VPMOVSXWD    (DI), Z9
+	VPERMPS      (SI), Z9, Z10
+	VPERMPS      64(SI), Z9, Z11
+	VPSRLD       $0x04, Z9, Z12
+	VPERMPS      128(SI), Z12, Z13
+	VADDPS       Z13, Z10, Z10
+	VPERMPS      192(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VPSRLD       $0x08, Z9, Z12
+	VPERMPS      256(SI), Z12, Z13
+	VADDPS       Z13, Z10, Z10
+	VPERMPS      320(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VPSRLD       $0x0c, Z9, Z12
+	VPERMPS      384(SI), Z12, Z13
+	VADDPS       Z13, Z10, Z10
+	VPERMPS      448(SI), Z12, Z12
+	VADDPS       Z12, Z11, Z11
+	VMOVAPS      Z0, Z12
+	VFMSUB213PS  Z11, Z10, Z12
+	VMOVAPS      Z1, Z13
+	VFMSUB213PS  Z11, Z10, Z13
+	VCMPPS       $0x11, Z3, Z12, K1
+	VMAXPS       Z3, Z12, Z10
+	VMINPS       Z10, Z4, Z4
+	VMINPS       Z12, Z3, Z3
+	VBLENDMPS    Z9, Z5, K1, Z5
+	VCMPPS       $0x11, Z6, Z13, K1
+	VMAXPS       Z6, Z13, Z10
+	VMINPS       Z10, Z7, Z7
+	VMINPS       Z13, Z6, Z6
+	VBLENDMPS    Z9, Z8, K1, Z8
+	ADDQ         $+32, DI
+	DECQ         DX
+	JNZ          loop20
+	VSHUFF32X4   $0x4e, Z3, Z3, Z0
+	VMINPS       Z0, Z3, Z1
+	VSHUFF32X4   $0xb1, Z1, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VPERMILPS    $0x4e, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VPERMILPS    $0xb1, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VBROADCASTSS constants<>+416(SB), Z0
+	VMULPS       Z0, Z1, Z0
+	VMAXPS       Z2, Z0, Z0
+	VADDPS       Z0, Z1, Z1
+	VCMPPS       $0x12, Z1, Z3, K1
+	KMOVW        K1, DX
+	BLSRL        DX, BX
+	VCMPPS       $0x12, Z1, Z4, K1
+	KMOVW        K1, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X14
+	VPERMD       Z5, Z14, Z0
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
+	VSHUFF32X4   $0x4e, Z6, Z6, Z0
+	VMINPS       Z0, Z6, Z1
+	VSHUFF32X4   $0xb1, Z1, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VPERMILPS    $0x4e, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VPERMILPS    $0xb1, Z1, Z0
+	VMINPS       Z0, Z1, Z1
+	VBROADCASTSS constants<>+416(SB), Z0
+	VMULPS       Z0, Z1, Z0
+	VMAXPS       Z2, Z0, Z0
+	VADDPS       Z0, Z1, Z1
+	VCMPPS       $0x12, Z1, Z6, K1
+	KMOVW        K1, SI
+	BLSRL        SI, DI
+	VCMPPS       $0x12, Z1, Z7, K1
 	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	BLSRL        DI, R8
-	JZ           checked46
-	XORQ         R8, R8
-	BSRL         DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z11, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R11, R11
-	TZCNTL       R8, R11
-	BLSRL        R8, R8
-	CMOVQNE      R9, R11
-	CMPQ         R10, R11
-	JNE          each44
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X14
+	VPERMD       Z8, Z14, Z0
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next19
+	VZEROUPPER
+	RET
 
-checked46:
-	TESTQ R10, R10
-	JGE   uniform45
+// func nearRuns3AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX512BW, AVX512F, BMI, BMI2
+TEXT ·nearRuns3AVX512(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
 
-each44:
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z11, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	TESTQ        R10, R10
-	JGE          decided47
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	BTSL         R8, BX
-	JMP          on48
+group21:
+	VMOVUPS  (CX), Z0
+	VPCMPD   $0x04, -4(CX), Z0, K1
+	VMOVUPS  64(CX), Z0
+	VPCMPD   $0x04, 60(CX), Z0, K2
+	VMOVUPS  128(CX), Z0
+	VPCMPD   $0x04, 124(CX), Z0, K3
+	VMOVUPS  192(CX), Z0
+	VPCMPD   $0x04, 188(CX), Z0, K4
+	KUNPCKWD K1, K2, K1
+	KUNPCKWD K3, K4, K2
+	KUNPCKDQ K1, K2, K1
+	KMOVQ    K1, DI
+	MOVQ     $0x0000000100000001, R8
+	ORQ      R8, DI
+	ANDQ     candidates+48(FP), DI
+	MOVQ     DI, R8
+	SHRQ     $0x01, R8
+	ANDQ     candidates+48(FP), R8
+	ORQ      last+56(FP), R8
+	XORQ     R9, R9
 
-decided47:
-	MOVWLZX (SI)(R10*2), R8
-	XORQ    R9, R9
-	TZCNTL  DI, R9
-	MOVL    R8, (AX)(R9*4)
+run22:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+9, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+17, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run22
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group21
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
+	VZEROUPPER
+	RET
 
-on48:
-	BLSRL DI, DI
-	JNZ   each44
-	JMP   next40
+// func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·settleNearAVX512(SB), NOSPLIT, $0-72
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+	MOVQ found+48(FP), DX
+	MOVQ rest+16(FP), BX
 
-uniform45:
-	MOVWLZX      (SI)(R10*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next40
-
-short43:
-	VBROADCASTI128 (SI), Y10
-	VPMOVZXWD      Y10, Z14
-	VPERMPS        Z4, Z14, Z16
-	VPERMPS        Z5, Z14, Z17
-	VPSRLD         $0x03, Z14, Z14
-	VPERMPS        Z6, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z7, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	VPSRLD         $0x03, Z14, Z14
-	VPERMPS        Z8, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z9, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	VPSRLD         $0x03, Z14, Z14
-	VPERMPS        Z2, Z14, Z15
-	VADDPS         Z15, Z16, Z16
-	VPERMPS        Z3, Z14, Z15
-	VADDPS         Z15, Z17, Z17
-	MOVL           $-1, R9
-	BZHIL          R8, R9, R9
-	MOVL           R9, R8
-	SHLL           $0x08, R8
-	ORL            R8, R9
-	KMOVW          R9, K1
-	VBLENDMPS      Z16, Z0, K1, Z16
-	XORQ           R8, R8
-	BSRL           DI, R8
-	MOVQ           scales+8(FP), R9
-	XORQ           R10, R10
-	TZCNTL         DI, R10
-	VBROADCASTSS   (R9)(R10*4), Y10
-	VBROADCASTSS   (R9)(R8*4), Y14
-	VINSERTF64X4   $0x01, Y14, Z10, Z10
-	VFMSUB213PS    Z17, Z16, Z10
-	VSHUFF32X4     $0xb1, Z10, Z10, Z14
-	VMINPS         Z14, Z10, Z15
-	VPERMILPS      $0x4e, Z15, Z14
-	VMINPS         Z14, Z15, Z15
-	VPERMILPS      $0xb1, Z15, Z14
-	VMINPS         Z14, Z15, Z15
-	VMULPS         Z1, Z15, Z14
-	VMAXPS         Z11, Z14, Z14
-	VADDPS         Z14, Z15, Z15
-	VCMPPS         $0x12, Z15, Z10, K1
-	KMOVW          K1, R8
-	MOVL           R8, R9
-	SHRL           $0x08, R9
-	ANDL           $0xff, R8
-	XORQ           R10, R10
-	TZCNTL         R8, R10
-	XORL           R8, R9
-	BLSRL          R8, R8
-	ORL            R8, R9
-	JZ             uniform50
-	MOVL           $+255, R8
-	KMOVW          R8, K1
-	VBLENDMPS      Z16, Z0, K1, Z16
-
-each49:
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	MOVQ         scales+8(FP), R9
-	VBROADCASTSS (R9)(R8*4), Z14
-	VFMSUB213PS  Z17, Z16, Z14
-	VSHUFF32X4   $0x4e, Z14, Z14, Z15
-	VMINPS       Z15, Z14, Z15
-	VSHUFF32X4   $0xb1, Z15, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0x4e, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VPERMILPS    $0xb1, Z15, Z18
-	VMINPS       Z18, Z15, Z15
-	VMULPS       Z1, Z15, Z18
-	VMAXPS       Z11, Z18, Z18
-	VADDPS       Z18, Z15, Z15
-	VCMPPS       $0x12, Z15, Z14, K1
-	KMOVW        K1, R8
-	MOVQ         $-1, R9
-	XORQ         R10, R10
-	TZCNTL       R8, R10
-	BLSRL        R8, R8
-	CMOVQNE      R9, R10
-	TESTQ        R10, R10
-	JGE          decided51
-	XORQ         R8, R8
-	TZCNTL       DI, R8
-	BTSL         R8, BX
-	JMP          on52
-
-decided51:
-	MOVWLZX (SI)(R10*2), R8
-	XORQ    R9, R9
-	TZCNTL  DI, R9
-	MOVL    R8, (AX)(R9*4)
-
-on52:
-	BLSRL DI, DI
-	JNZ   each49
-	JMP   next40
-
-uniform50:
-	MOVWLZX      (SI)(R10*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next40
-
-long41:
-	MOVQ SI, R9
-	MOVQ lines+48(FP), R10
-	MOVQ R8, R11
-
-lines53:
-	VPMOVZXWD (R9), Z14
-	VPERMPS   Z4, Z14, Z16
-	VPERMPS   Z5, Z14, Z17
-	VPSRLD    $0x03, Z14, Z14
-	VPERMPS   Z6, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z7, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VPSRLD    $0x03, Z14, Z14
-	VPERMPS   Z8, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z9, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VPSRLD    $0x03, Z14, Z14
-	VPERMPS   Z2, Z14, Z15
-	VADDPS    Z15, Z16, Z16
-	VPERMPS   Z3, Z14, Z15
-	VADDPS    Z15, Z17, Z17
-	VMOVUPS   Z17, 1280(R10)
-	CMPQ      R11, $0x10
-	JLT       last54
-	VMOVUPS   Z16, (R10)
-	ADDQ      $0x20, R9
-	ADDQ      $0x40, R10
-	SUBQ      $0x10, R11
-	JNZ       lines53
-	JMP       stored55
-
-last54:
-	MOVL      $-1, R9
-	BZHIL     R11, R9, R9
-	KMOVW     R9, K1
-	VBLENDMPS Z16, Z0, K1, Z16
-	VMOVUPS   Z16, (R10)
-
-stored55:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many59:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many59
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z11, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many60:
-	VMOVUPS      (R9), Z16
-	VFMSUB213PS  1280(R9), Z14, Z16
-	VCMPPS       $0x12, Z15, Z16, K1
-	KMOVW        K1, R13
-	XORQ         R14, R14
-	TZCNTL       R13, R14
-	LEAQ         (R9)(R14*4), R14
+next23:
+	MOVWQZX      (AX), SI
+	MOVWQZX      2(AX), DI
+	MOVL         4(AX), R8
+	MOVWQZX      (CX), R9
+	MOVWLZX      4(CX), R10
+	MOVWQZX      2(CX), R11
+	MOVWLZX      6(CX), R12
+	MOVL         R9, R13
+	XORL         R11, R13
+	ORL          R10, R13
+	ORL          R12, R13
+	MOVQ         unclear+40(FP), R14
+	MOVW         SI, (R14)(DX*2)
+	XORL         R15, R15
+	TESTL        R10, R10
+	SETEQ        R15
+	INCQ         DX
+	SUBQ         R15, DX
+	LEAQ         1(DI), R10
 	TESTL        R13, R13
-	CMOVQNE      R14, R11
-	POPCNTL      R13, R13
-	ADDL         R13, R12
-	ADDQ         $0x40, R9
-	CMPQ         R9, R10
-	JNE          many60
-	MOVQ         lines+48(FP), R9
-	SUBQ         R9, R11
-	SHRQ         $0x02, R11
-	CMPL         R12, $0x01
-	MOVQ         $-1, R12
-	CMOVQNE      R12, R11
-	BLSRL        DI, R9
-	JZ           checked58
-	XORQ         R9, R9
-	BSRL         DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
+	CMOVQNE      R15, R10
+	MOVQ         codes+32(FP), R15
+	LEAQ         (R15)(SI*4), R15
+	VPBROADCASTD R9, Z0
+	MOVL         $-1, R9
+	BZHIL        R10, R9, R9
+	KMOVW        R9, K1
+	VMOVDQU32    Z0, K1, (R15)
+	LEAQ         (R15)(DI*4), R9
+	MOVQ         rest+16(FP), R10
+	ADDQ         $+8248, R10
+	TESTL        R12, R12
+	CMOVQNE      R10, R9
+	MOVL         R11, (R9)
+	LEAQ         (SI)(DI*1), R9
+	MOVW         R9, (R14)(DX*2)
+	XORL         R9, R9
+	TESTL        R12, R12
+	SETNE        R9
+	TESTQ        DI, DI
+	CMOVQEQ      DI, R9
+	ADDQ         R9, DX
+	MOVQ         $0x00000001, R9
+	MOVQ         $0x00000002, R10
+	MOVQ         $0x00000010, R11
+	TESTL        R13, R13
+	CMOVQEQ      R11, R9
+	CMOVQEQ      R11, R10
+	ADDQ         SI, R9
+	SUBQ         R10, DI
+	MOVW         R9, (BX)
+	MOVW         DI, 2(BX)
+	MOVL         R8, 4(BX)
+	NOTQ         DI
+	SHRQ         $0x3f, DI
+	LEAQ         (BX)(DI*8), BX
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+24(FP)
+	JNZ          next23
+	MOVQ         DX, unclearToo+56(FP)
+	SUBQ         rest+16(FP), BX
+	SHRQ         $0x03, BX
+	MOVQ         BX, left+64(FP)
+	VZEROUPPER
+	RET
 
-many61:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many61
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z11, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R13, R13
-	XORQ        R12, R12
+// func rootsAVX2(r *float32, w *float32, groups int)
+// Requires: AVX
+TEXT ·rootsAVX2(SB), NOSPLIT, $0-24
+	MOVQ r+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-many62:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R14
-	XORQ        R15, R15
-	TZCNTL      R14, R15
-	LEAQ        (R9)(R15*4), R15
-	TESTL       R14, R14
-	CMOVQNE     R15, R12
-	POPCNTL     R14, R14
-	ADDL        R14, R13
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many62
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R12
-	SHRQ        $0x02, R12
-	CMPL        R13, $0x01
-	MOVQ        $-1, R13
-	CMOVQNE     R13, R12
-	CMPQ        R11, R12
-	JNE         each56
-
-checked58:
-	TESTQ R11, R11
-	JGE   uniform57
-
-each56:
-	XORQ         R9, R9
-	TZCNTL       DI, R9
-	MOVQ         scales+8(FP), R10
-	VBROADCASTSS (R10)(R9*4), Z14
-	VMOVAPS      Z0, Z15
-	MOVQ         lines+48(FP), R9
-	LEAQ         15(R8), R10
-	ANDQ         $-16, R10
-	LEAQ         (R9)(R10*4), R10
-
-many63:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VMINPS      Z16, Z15, Z15
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many63
-	VSHUFF32X4  $0x4e, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VSHUFF32X4  $0xb1, Z15, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0x4e, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VPERMILPS   $0xb1, Z15, Z16
-	VMINPS      Z16, Z15, Z15
-	VMULPS      Z1, Z15, Z16
-	VMAXPS      Z11, Z16, Z16
-	VADDPS      Z16, Z15, Z15
-	MOVQ        lines+48(FP), R9
-	XORQ        R12, R12
-	XORQ        R11, R11
-
-many64:
-	VMOVUPS     (R9), Z16
-	VFMSUB213PS 1280(R9), Z14, Z16
-	VCMPPS      $0x12, Z15, Z16, K1
-	KMOVW       K1, R13
-	XORQ        R14, R14
-	TZCNTL      R13, R14
-	LEAQ        (R9)(R14*4), R14
-	TESTL       R13, R13
-	CMOVQNE     R14, R11
-	POPCNTL     R13, R13
-	ADDL        R13, R12
-	ADDQ        $0x40, R9
-	CMPQ        R9, R10
-	JNE         many64
-	MOVQ        lines+48(FP), R9
-	SUBQ        R9, R11
-	SHRQ        $0x02, R11
-	CMPL        R12, $0x01
-	MOVQ        $-1, R12
-	CMOVQNE     R12, R11
-	TESTQ       R11, R11
-	JGE         decided65
-	XORQ        R9, R9
-	TZCNTL      DI, R9
-	BTSL        R9, BX
-	JMP         on66
-
-decided65:
-	MOVWLZX (SI)(R11*2), R9
-	XORQ    R10, R10
-	TZCNTL  DI, R10
-	MOVL    R9, (AX)(R10*4)
-
-on66:
-	BLSRL DI, DI
-	JNZ   each56
-	JMP   next40
-
-uniform57:
-	MOVWLZX      (SI)(R11*2), SI
-	VPBROADCASTD SI, Z14
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, (AX)
-	SHRL         $0x10, DI
-	KMOVW        DI, K1
-	VMOVDQU32    Z14, K1, 64(AX)
-	JMP          next40
-
-done42:
-	SHLQ $0x20, BX
-	ORQ  BX, DX
-	MOVQ DX, found+72(FP)
+loop24:
+	VSQRTPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VSQRTPS 32(CX), Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, AX
+	DECQ    DX
+	JNZ     loop24
 	VZEROUPPER
 	RET
 
@@ -2256,7 +1913,7 @@ TEXT ·roundGrid2x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y4
 	VBROADCASTSS constants<>+16(SB), Y5
 
-loop67:
+loop25:
 	VBROADCASTSS 28(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -2324,7 +1981,7 @@ loop67:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop67
+	JNZ          loop25
 	VZEROUPPER
 	RET
 
@@ -2341,7 +1998,7 @@ TEXT ·fitGrid2x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop68:
+loop26:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -2418,7 +2075,7 @@ loop68:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop68
+	JNZ          loop26
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -2439,7 +2096,7 @@ TEXT ·roundGrid2x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y5
 	VBROADCASTSS constants<>+16(SB), Y6
 
-loop69:
+loop27:
 	VBROADCASTSS 28(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -2563,7 +2220,7 @@ loop69:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop69
+	JNZ          loop27
 	VZEROUPPER
 	RET
 
@@ -2583,7 +2240,7 @@ TEXT ·fitGrid2x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop70:
+loop28:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -2716,7 +2373,7 @@ loop70:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop70
+	JNZ          loop28
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -2740,7 +2397,7 @@ TEXT ·roundGrid2x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+12(SB), Y6
 	VBROADCASTSS constants<>+16(SB), Y7
 
-loop71:
+loop29:
 	VBROADCASTSS 28(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -2920,7 +2577,7 @@ loop71:
 	ADDQ         $+32, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop71
+	JNZ          loop29
 	VZEROUPPER
 	RET
 
@@ -2943,7 +2600,7 @@ TEXT ·fitGrid2x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop72:
+loop30:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3132,7 +2789,7 @@ loop72:
 	ADDQ         $+32, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop72
+	JNZ          loop30
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3156,7 +2813,7 @@ TEXT ·roundGrid3x8AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y4
 	VBROADCASTSS constants<>+60(SB), Y5
 
-loop73:
+loop31:
 	VBROADCASTSS 12(CX), Y6
 	VMULPS       Y6, Y0, Y6
 	VSUBPS       Y1, Y6, Y6
@@ -3192,7 +2849,7 @@ loop73:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop73
+	JNZ          loop31
 	VZEROUPPER
 	RET
 
@@ -3209,7 +2866,7 @@ TEXT ·fitGrid3x8AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y2, Y1
 	VMOVAPS Y2, Y2
 
-loop74:
+loop32:
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (BX), Y4
 	VBROADCASTSS (DX), Y5
@@ -3250,7 +2907,7 @@ loop74:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop74
+	JNZ          loop32
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 128(AX)
 	VZEROUPPER
@@ -3272,7 +2929,7 @@ TEXT ·roundGrid3x24AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y6
 	VBROADCASTSS constants<>+60(SB), Y7
 
-loop75:
+loop33:
 	VBROADCASTSS 12(CX), Y8
 	VMULPS       Y8, Y0, Y9
 	VSUBPS       Y3, Y9, Y9
@@ -3364,7 +3021,7 @@ loop75:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop75
+	JNZ          loop33
 	VZEROUPPER
 	RET
 
@@ -3387,7 +3044,7 @@ TEXT ·fitGrid3x24AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y6, Y3
 	VMOVAPS Y6, Y6
 
-loop76:
+loop34:
 	VMOVUPS      (CX), Y7
 	VMOVUPS      32(CX), Y8
 	VMOVUPS      64(CX), Y9
@@ -3484,7 +3141,7 @@ loop76:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop76
+	JNZ          loop34
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y4, 128(AX)
 	VMOVUPS      Y2, 32(AX)
@@ -3509,7 +3166,7 @@ TEXT ·roundGrid3x16AVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS constants<>+56(SB), Y5
 	VBROADCASTSS constants<>+60(SB), Y6
 
-loop77:
+loop35:
 	VBROADCASTSS 12(CX), Y7
 	VMULPS       Y7, Y0, Y8
 	VSUBPS       Y2, Y8, Y8
@@ -3573,7 +3230,7 @@ loop77:
 	ADDQ         $+16, CX
 	ADDQ         $+128, AX
 	DECQ         BX
-	JNZ          loop77
+	JNZ          loop35
 	VZEROUPPER
 	RET
 
@@ -3593,7 +3250,7 @@ TEXT ·fitGrid3x16AVX2(SB), NOSPLIT, $0-40
 	VMOVAPS Y4, Y2
 	VMOVAPS Y4, Y4
 
-loop78:
+loop36:
 	VMOVUPS      (CX), Y5
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS (BX), Y7
@@ -3662,11 +3319,1275 @@ loop78:
 	ADDQ         $+16, BX
 	ADDQ         $+128, CX
 	DECQ         SI
-	JNZ          loop78
+	JNZ          loop36
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y3, 128(AX)
 	VMOVUPS      Y2, 32(AX)
 	VMOVUPS      Y4, 160(AX)
+	VZEROUPPER
+	RET
+
+// func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX2, BMI, BMI2
+TEXT ·nearRuns2AVX2(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
+
+group37:
+	XORQ      DI, DI
+	VMOVUPS   224(CX), Y0
+	VPCMPEQD  220(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   192(CX), Y0
+	VPCMPEQD  188(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   160(CX), Y0
+	VPCMPEQD  156(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   128(CX), Y0
+	VPCMPEQD  124(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   96(CX), Y0
+	VPCMPEQD  92(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   64(CX), Y0
+	VPCMPEQD  60(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   32(CX), Y0
+	VPCMPEQD  28(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   (CX), Y0
+	VPCMPEQD  -4(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	NOTQ      DI
+	MOVQ      $0x0000000100000001, R8
+	ORQ       R8, DI
+	ANDQ      candidates+48(FP), DI
+	MOVQ      DI, R8
+	SHRQ      $0x01, R8
+	ANDQ      candidates+48(FP), R8
+	ORQ       last+56(FP), R8
+	XORQ      R9, R9
+
+run38:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+9, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+17, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run38
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group37
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
+	VZEROUPPER
+	RET
+
+// func nearTables2AVX2(tables *float32, w *float32, x *float32, groups int)
+// Requires: AVX
+TEXT ·nearTables2AVX2(SB), NOSPLIT, $0-32
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+96(SB), Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+352(SB), Y2
+
+loop39:
+	VBROADCASTSS (CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS (DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y4, 32(AX)
+	VBROADCASTSS 4(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 4(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VBROADCASTSS 8(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 8(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 128(AX)
+	VMOVUPS      Y4, 160(AX)
+	VBROADCASTSS 12(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 12(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 224(AX)
+	VBROADCASTSS 16(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 16(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 256(AX)
+	VMOVUPS      Y4, 288(AX)
+	VBROADCASTSS 20(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 20(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 320(AX)
+	VMOVUPS      Y4, 352(AX)
+	VBROADCASTSS 24(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 24(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 384(AX)
+	VMOVUPS      Y4, 416(AX)
+	VBROADCASTSS 28(CX), Y5
+	VMULPS       Y5, Y0, Y3
+	VBROADCASTSS 28(DX), Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y3, 448(AX)
+	VMOVUPS      Y4, 480(AX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	ADDQ         $+512, AX
+	DECQ         BX
+	JNZ          loop39
+	VZEROUPPER
+	RET
+
+// func nearOne2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearOne2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next40:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
+	VPSRLD       $0x02, Y3, Y6
+	VPERMPS      64(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      96(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x04, Y3, Y6
+	VPERMPS      128(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      160(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x06, Y3, Y6
+	VPERMPS      192(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      224(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x08, Y3, Y6
+	VPERMPS      256(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      288(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0a, Y3, Y6
+	VPERMPS      320(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      352(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0c, Y3, Y6
+	VPERMPS      384(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      416(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0e, Y3, Y3
+	VPERMPS      448(SI), Y3, Y6
+	VADDPS       Y6, Y4, Y4
+	VPERMPS      480(SI), Y3, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVAPS      Y0, Y0
+	VFMSUB213PS  Y5, Y4, Y0
+	VMOVAPS      Y1, Y1
+	VFMSUB213PS  Y5, Y4, Y1
+	VPERM2F128   $0x01, Y0, Y0, Y3
+	VMINPS       Y3, Y0, Y4
+	VPERMILPS    $0x4e, Y4, Y3
+	VMINPS       Y3, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y3
+	VMINPS       Y3, Y4, Y4
+	VMULPS       constants<>+424(SB), Y4, Y3
+	VMAXPS       Y2, Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VCMPPS       $0x12, Y4, Y0, Y0
+	VMOVMSKPS    Y0, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
+	VPERM2F128   $0x01, Y1, Y1, Y0
+	VMINPS       Y0, Y1, Y3
+	VPERMILPS    $0x4e, Y3, Y0
+	VMINPS       Y0, Y3, Y3
+	VPERMILPS    $0xb1, Y3, Y0
+	VMINPS       Y0, Y3, Y3
+	VMULPS       constants<>+424(SB), Y3, Y0
+	VMAXPS       Y2, Y0, Y0
+	VADDPS       Y0, Y3, Y3
+	VCMPPS       $0x12, Y3, Y1, Y0
+	VMOVMSKPS    Y0, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next40
+	VZEROUPPER
+	RET
+
+// func nearTwo2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearTwo2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next41:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
+	VPSRLD       $0x02, Y3, Y6
+	VPERMPS      64(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      96(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x04, Y3, Y6
+	VPERMPS      128(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      160(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x06, Y3, Y6
+	VPERMPS      192(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      224(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x08, Y3, Y6
+	VPERMPS      256(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      288(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0a, Y3, Y6
+	VPERMPS      320(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      352(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0c, Y3, Y6
+	VPERMPS      384(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      416(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x0e, Y3, Y6
+	VPERMPS      448(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      480(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMOVAPS      Y0, Y6
+	VFMSUB213PS  Y5, Y4, Y6
+	VMOVAPS      Y1, Y7
+	VFMSUB213PS  Y5, Y4, Y7
+	VPMOVSXWD    16(DI), Y4
+	VPERMPS      (SI), Y4, Y5
+	VPERMPS      32(SI), Y4, Y9
+	VPSRLD       $0x02, Y4, Y10
+	VPERMPS      64(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      96(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x04, Y4, Y10
+	VPERMPS      128(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      160(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x06, Y4, Y10
+	VPERMPS      192(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      224(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x08, Y4, Y10
+	VPERMPS      256(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      288(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x0a, Y4, Y10
+	VPERMPS      320(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      352(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x0c, Y4, Y10
+	VPERMPS      384(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      416(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x0e, Y4, Y10
+	VPERMPS      448(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      480(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VMOVAPS      Y0, Y0
+	VFMSUB213PS  Y9, Y5, Y0
+	VMOVAPS      Y1, Y1
+	VFMSUB213PS  Y9, Y5, Y1
+	VCMPPS       $0x11, Y6, Y0, Y9
+	VMINPS       Y0, Y6, Y5
+	VMAXPS       Y0, Y6, Y0
+	VBLENDVPS    Y9, Y4, Y3, Y6
+	VPERM2F128   $0x01, Y5, Y5, Y9
+	VMINPS       Y9, Y5, Y10
+	VPERMILPS    $0x4e, Y10, Y9
+	VMINPS       Y9, Y10, Y10
+	VPERMILPS    $0xb1, Y10, Y9
+	VMINPS       Y9, Y10, Y10
+	VMULPS       constants<>+424(SB), Y10, Y9
+	VMAXPS       Y2, Y9, Y9
+	VADDPS       Y9, Y10, Y10
+	VCMPPS       $0x12, Y10, Y5, Y5
+	VMOVMSKPS    Y5, DX
+	BLSRL        DX, BX
+	VCMPPS       $0x12, Y10, Y0, Y0
+	VMOVMSKPS    Y0, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X8
+	VPERMD       Y6, Y8, Y0
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
+	VCMPPS       $0x11, Y7, Y1, Y5
+	VMINPS       Y1, Y7, Y0
+	VMAXPS       Y1, Y7, Y1
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VPERM2F128   $0x01, Y0, Y0, Y4
+	VMINPS       Y4, Y0, Y5
+	VPERMILPS    $0x4e, Y5, Y4
+	VMINPS       Y4, Y5, Y5
+	VPERMILPS    $0xb1, Y5, Y4
+	VMINPS       Y4, Y5, Y5
+	VMULPS       constants<>+424(SB), Y5, Y4
+	VMAXPS       Y2, Y4, Y4
+	VADDPS       Y4, Y5, Y5
+	VCMPPS       $0x12, Y5, Y0, Y0
+	VMOVMSKPS    Y0, SI
+	BLSRL        SI, DI
+	VCMPPS       $0x12, Y5, Y1, Y0
+	VMOVMSKPS    Y0, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X8
+	VPERMD       Y3, Y8, Y0
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next41
+	VZEROUPPER
+	RET
+
+// func nearMany2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearMany2AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next42:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VBROADCASTSS constants<>+420(SB), Y3
+	VBROADCASTSS constants<>+420(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y5
+	VBROADCASTSS constants<>+420(SB), Y6
+	VBROADCASTSS constants<>+420(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y8
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x07, DX
+	SHRQ         $0x03, DX
+
+loop43:
+	VPMOVSXWD   (DI), Y9
+	VPERMPS     (SI), Y9, Y10
+	VPERMPS     32(SI), Y9, Y11
+	VPSRLD      $0x02, Y9, Y12
+	VPERMPS     64(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     96(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x04, Y9, Y12
+	VPERMPS     128(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     160(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x06, Y9, Y12
+	VPERMPS     192(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     224(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x08, Y9, Y12
+	VPERMPS     256(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     288(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0a, Y9, Y12
+	VPERMPS     320(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     352(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0c, Y9, Y12
+	VPERMPS     384(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     416(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x0e, Y9, Y12
+	VPERMPS     448(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     480(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VMOVAPS     Y0, Y12
+	VFMSUB213PS Y11, Y10, Y12
+	VMOVAPS     Y1, Y13
+	VFMSUB213PS Y11, Y10, Y13
+	VCMPPS      $0x11, Y3, Y12, Y11
+	VMAXPS      Y3, Y12, Y10
+	VMINPS      Y10, Y4, Y4
+	VMINPS      Y12, Y3, Y3
+	VBLENDVPS   Y11, Y9, Y5, Y5
+	VCMPPS      $0x11, Y6, Y13, Y11
+	VMAXPS      Y6, Y13, Y10
+	VMINPS      Y10, Y7, Y7
+	VMINPS      Y13, Y6, Y6
+	VBLENDVPS   Y11, Y9, Y8, Y8
+	ADDQ        $+16, DI
+	DECQ        DX
+	JNZ         loop43
+	VPERM2F128  $0x01, Y3, Y3, Y0
+	VMINPS      Y0, Y3, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+424(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y3, Y0
+	VMOVMSKPS   Y0, DX
+	BLSRL       DX, BX
+	VCMPPS      $0x12, Y1, Y4, Y0
+	VMOVMSKPS   Y0, SI
+	ORL         SI, BX
+	TZCNTL      DX, DX
+	VMOVD       DX, X14
+	VPERMD      Y5, Y14, Y0
+	VMOVD       X0, DX
+	MOVWLZX     DX, DX
+	VPERM2F128  $0x01, Y6, Y6, Y0
+	VMINPS      Y0, Y6, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+424(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y6, Y0
+	VMOVMSKPS   Y0, SI
+	BLSRL       SI, DI
+	VCMPPS      $0x12, Y1, Y7, Y0
+	VMOVMSKPS   Y0, R8
+	ORL         R8, DI
+	TZCNTL      SI, SI
+	VMOVD       SI, X14
+	VPERMD      Y8, Y14, Y0
+	VMOVD       X0, SI
+	MOVWLZX     SI, SI
+	MOVW        DX, (CX)
+	MOVW        BX, 4(CX)
+	MOVW        SI, 2(CX)
+	MOVW        DI, 6(CX)
+	ADDQ        $0x08, AX
+	ADDQ        $0x08, CX
+	DECQ        n+16(FP)
+	JNZ         next42
+	VZEROUPPER
+	RET
+
+// func nearRuns3AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+// Requires: AVX, AVX2, BMI, BMI2
+TEXT ·nearRuns3AVX2(SB), NOSPLIT, $0-72
+	MOVQ queues+0(FP), AX
+	MOVQ codes+24(FP), CX
+	XORQ DX, DX
+	LEAQ (AX), BX
+	LEAQ 8256(AX), SI
+	LEAQ 16512(AX), AX
+
+group44:
+	XORQ      DI, DI
+	VMOVUPS   224(CX), Y0
+	VPCMPEQD  220(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   192(CX), Y0
+	VPCMPEQD  188(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   160(CX), Y0
+	VPCMPEQD  156(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   128(CX), Y0
+	VPCMPEQD  124(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   96(CX), Y0
+	VPCMPEQD  92(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   64(CX), Y0
+	VPCMPEQD  60(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   32(CX), Y0
+	VPCMPEQD  28(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	VMOVUPS   (CX), Y0
+	VPCMPEQD  -4(CX), Y0, Y0
+	VMOVMSKPS Y0, R8
+	SHLQ      $0x08, DI
+	ORQ       R8, DI
+	NOTQ      DI
+	MOVQ      $0x0000000100000001, R8
+	ORQ       R8, DI
+	ANDQ      candidates+48(FP), DI
+	MOVQ      DI, R8
+	SHRQ      $0x01, R8
+	ANDQ      candidates+48(FP), R8
+	ORQ       last+56(FP), R8
+	XORQ      R9, R9
+
+run45:
+	TZCNTQ  DI, R10
+	BLSRQ   DI, DI
+	TZCNTQ  R8, R11
+	BLSRQ   R8, R8
+	MOVL    (CX)(R10*4), R12
+	MOVQ    at+32(FP), R13
+	MOVLQSX (R13)(R12*4), R12
+	MOVQ    R12, R14
+	SARQ    $0x3f, R14
+	MOVQ    $-1, R15
+	SHLXQ   R10, R15, R15
+	MOVQ    $-2, R13
+	SHLXQ   R11, R13, R13
+	XORQ    R15, R13
+	ANDQ    R14, R13
+	ORQ     R13, R9
+	SUBQ    R10, R11
+	NOTQ    R12
+	ANDQ    R14, R12
+	MOVQ    lists+40(FP), R13
+	MOVWQZX (R13)(R12*2), R15
+	MOVQ    DX, R13
+	ADDQ    R10, R13
+	SHLQ    $0x10, R11
+	ORQ     R11, R13
+	SHLQ    $0x20, R12
+	ORQ     R12, R13
+	MOVQ    R13, (BX)
+	MOVQ    R13, (SI)
+	MOVQ    R13, (AX)
+	MOVQ    R15, R10
+	SUBQ    $+9, R10
+	SARQ    $0x3f, R10
+	ANDQ    R14, R10
+	ANDQ    $0x08, R10
+	MOVQ    R15, R11
+	SUBQ    $+17, R11
+	SARQ    $0x3f, R11
+	ANDQ    R14, R11
+	ANDQ    $0x08, R11
+	ADDQ    R10, BX
+	ADDQ    R11, SI
+	SUBQ    R10, SI
+	ANDQ    $0x08, R14
+	ADDQ    R14, AX
+	SUBQ    R11, AX
+	TESTQ   DI, DI
+	JNZ     run45
+	MOVQ    off+16(FP), DI
+	MOVQ    R9, (DI)
+	ADDQ    $0x08, DI
+	MOVQ    DI, off+16(FP)
+	ADDQ    $0x40, DX
+	ADDQ    $+256, CX
+	DECQ    pairs+64(FP)
+	JNZ     group44
+	MOVQ    counts+8(FP), CX
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, BX
+	SHRQ    $0x03, BX
+	SUBQ    $+0, BX
+	MOVQ    BX, (CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, SI
+	SHRQ    $0x03, SI
+	SUBQ    $+1032, SI
+	MOVQ    SI, 8(CX)
+	MOVQ    queues+0(FP), DX
+	SUBQ    DX, AX
+	SHRQ    $0x03, AX
+	SUBQ    $+2064, AX
+	MOVQ    AX, 16(CX)
+	VZEROUPPER
+	RET
+
+// func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
+// Requires: AVX
+TEXT ·nearTables3AVX2(SB), NOSPLIT, $0-32
+	MOVQ    tables+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	VMOVUPS constants<>+456(SB), Y0
+	VMOVUPS constants<>+488(SB), Y1
+
+loop46:
+	VBROADCASTSS (CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS (DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VBROADCASTSS 4(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 4(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS 8(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 8(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+	VBROADCASTSS 12(CX), Y4
+	VMULPS       Y4, Y0, Y2
+	VBROADCASTSS 12(DX), Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y3, 224(AX)
+	ADDQ         $+16, CX
+	ADDQ         $+16, DX
+	ADDQ         $+512, AX
+	DECQ         BX
+	JNZ          loop46
+	VZEROUPPER
+	RET
+
+// func nearOne3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearOne3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next47:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
+	VPSRLD       $0x03, Y3, Y6
+	VPERMPS      64(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      96(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x06, Y3, Y6
+	VPERMPS      128(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      160(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x09, Y3, Y6
+	VPERMPS      192(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      224(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VBLENDVPS    Y3, constants<>+520(SB), Y4, Y4
+	VMOVAPS      Y0, Y0
+	VFMSUB213PS  Y5, Y4, Y0
+	VMOVAPS      Y1, Y1
+	VFMSUB213PS  Y5, Y4, Y1
+	VPERM2F128   $0x01, Y0, Y0, Y3
+	VMINPS       Y3, Y0, Y4
+	VPERMILPS    $0x4e, Y4, Y3
+	VMINPS       Y3, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y3
+	VMINPS       Y3, Y4, Y4
+	VMULPS       constants<>+424(SB), Y4, Y3
+	VMAXPS       Y2, Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VCMPPS       $0x12, Y4, Y0, Y0
+	VMOVMSKPS    Y0, DX
+	TZCNTL       DX, BX
+	BLSRL        DX, DX
+	MOVWLZX      (DI)(BX*2), BX
+	VPERM2F128   $0x01, Y1, Y1, Y0
+	VMINPS       Y0, Y1, Y3
+	VPERMILPS    $0x4e, Y3, Y0
+	VMINPS       Y0, Y3, Y3
+	VPERMILPS    $0xb1, Y3, Y0
+	VMINPS       Y0, Y3, Y3
+	VMULPS       constants<>+424(SB), Y3, Y0
+	VMAXPS       Y2, Y0, Y0
+	VADDPS       Y0, Y3, Y3
+	VCMPPS       $0x12, Y3, Y1, Y0
+	VMOVMSKPS    Y0, SI
+	TZCNTL       SI, R8
+	BLSRL        SI, SI
+	MOVWLZX      (DI)(R8*2), DI
+	MOVW         BX, (CX)
+	MOVW         DX, 4(CX)
+	MOVW         DI, 2(CX)
+	MOVW         SI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next47
+	VZEROUPPER
+	RET
+
+// func nearTwo3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearTwo3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next48:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VPMOVSXWD    (DI), Y3
+	VPERMPS      (SI), Y3, Y4
+	VPERMPS      32(SI), Y3, Y5
+	VPSRLD       $0x03, Y3, Y6
+	VPERMPS      64(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      96(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x06, Y3, Y6
+	VPERMPS      128(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      160(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VPSRLD       $0x09, Y3, Y6
+	VPERMPS      192(SI), Y6, Y7
+	VADDPS       Y7, Y4, Y4
+	VPERMPS      224(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VBLENDVPS    Y3, constants<>+520(SB), Y4, Y4
+	VMOVAPS      Y0, Y6
+	VFMSUB213PS  Y5, Y4, Y6
+	VMOVAPS      Y1, Y7
+	VFMSUB213PS  Y5, Y4, Y7
+	VPMOVSXWD    16(DI), Y4
+	VPERMPS      (SI), Y4, Y5
+	VPERMPS      32(SI), Y4, Y9
+	VPSRLD       $0x03, Y4, Y10
+	VPERMPS      64(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      96(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x06, Y4, Y10
+	VPERMPS      128(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      160(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VPSRLD       $0x09, Y4, Y10
+	VPERMPS      192(SI), Y10, Y11
+	VADDPS       Y11, Y5, Y5
+	VPERMPS      224(SI), Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	VBLENDVPS    Y4, constants<>+520(SB), Y5, Y5
+	VMOVAPS      Y0, Y0
+	VFMSUB213PS  Y9, Y5, Y0
+	VMOVAPS      Y1, Y1
+	VFMSUB213PS  Y9, Y5, Y1
+	VCMPPS       $0x11, Y6, Y0, Y9
+	VMINPS       Y0, Y6, Y5
+	VMAXPS       Y0, Y6, Y0
+	VBLENDVPS    Y9, Y4, Y3, Y6
+	VPERM2F128   $0x01, Y5, Y5, Y9
+	VMINPS       Y9, Y5, Y10
+	VPERMILPS    $0x4e, Y10, Y9
+	VMINPS       Y9, Y10, Y10
+	VPERMILPS    $0xb1, Y10, Y9
+	VMINPS       Y9, Y10, Y10
+	VMULPS       constants<>+424(SB), Y10, Y9
+	VMAXPS       Y2, Y9, Y9
+	VADDPS       Y9, Y10, Y10
+	VCMPPS       $0x12, Y10, Y5, Y5
+	VMOVMSKPS    Y5, DX
+	BLSRL        DX, BX
+	VCMPPS       $0x12, Y10, Y0, Y0
+	VMOVMSKPS    Y0, SI
+	ORL          SI, BX
+	TZCNTL       DX, DX
+	VMOVD        DX, X8
+	VPERMD       Y6, Y8, Y0
+	VMOVD        X0, DX
+	MOVWLZX      DX, DX
+	VCMPPS       $0x11, Y7, Y1, Y5
+	VMINPS       Y1, Y7, Y0
+	VMAXPS       Y1, Y7, Y1
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VPERM2F128   $0x01, Y0, Y0, Y4
+	VMINPS       Y4, Y0, Y5
+	VPERMILPS    $0x4e, Y5, Y4
+	VMINPS       Y4, Y5, Y5
+	VPERMILPS    $0xb1, Y5, Y4
+	VMINPS       Y4, Y5, Y5
+	VMULPS       constants<>+424(SB), Y5, Y4
+	VMAXPS       Y2, Y4, Y4
+	VADDPS       Y4, Y5, Y5
+	VCMPPS       $0x12, Y5, Y0, Y0
+	VMOVMSKPS    Y0, SI
+	BLSRL        SI, DI
+	VCMPPS       $0x12, Y5, Y1, Y0
+	VMOVMSKPS    Y0, R8
+	ORL          R8, DI
+	TZCNTL       SI, SI
+	VMOVD        SI, X8
+	VPERMD       Y3, Y8, Y0
+	VMOVD        X0, SI
+	MOVWLZX      SI, SI
+	MOVW         DX, (CX)
+	MOVW         BX, 4(CX)
+	MOVW         SI, 2(CX)
+	MOVW         DI, 6(CX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+16(FP)
+	JNZ          next48
+	VZEROUPPER
+	RET
+
+// func nearMany3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+// Requires: AVX, AVX2, BMI, BMI2, FMA3
+TEXT ·nearMany3AVX2(SB), NOSPLIT, $0-64
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+
+next49:
+	MOVWQZX      (AX), DX
+	MOVWQZX      2(AX), BX
+	MOVL         4(AX), SI
+	MOVQ         lists+48(FP), DI
+	LEAQ         2(DI)(SI*2), DI
+	MOVQ         DX, SI
+	SHRQ         $0x05, SI
+	MOVQ         shift+56(FP), R8
+	SHRXQ        R8, DX, R8
+	SHLQ         $0x05, R8
+	ANDQ         $0x1f, DX
+	ADDQ         R8, DX
+	MOVQ         scales+24(FP), R8
+	VBROADCASTSS (R8)(DX*4), Y0
+	ADDQ         BX, DX
+	VBROADCASTSS (R8)(DX*4), Y1
+	MOVQ         margins+32(FP), DX
+	VBROADCASTSS (DX)(SI*4), Y2
+	SHLQ         $0x09, SI
+	MOVQ         tables+40(FP), DX
+	ADDQ         DX, SI
+	VBROADCASTSS constants<>+420(SB), Y3
+	VBROADCASTSS constants<>+420(SB), Y4
+	VBROADCASTSS constants<>+52(SB), Y5
+	VBROADCASTSS constants<>+420(SB), Y6
+	VBROADCASTSS constants<>+420(SB), Y7
+	VBROADCASTSS constants<>+52(SB), Y8
+	MOVWQZX      -2(DI), DX
+	ADDQ         $0x07, DX
+	SHRQ         $0x03, DX
+
+loop50:
+	VPMOVSXWD   (DI), Y9
+	VPERMPS     (SI), Y9, Y10
+	VPERMPS     32(SI), Y9, Y11
+	VPSRLD      $0x03, Y9, Y12
+	VPERMPS     64(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     96(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x06, Y9, Y12
+	VPERMPS     128(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     160(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VPSRLD      $0x09, Y9, Y12
+	VPERMPS     192(SI), Y12, Y13
+	VADDPS      Y13, Y10, Y10
+	VPERMPS     224(SI), Y12, Y12
+	VADDPS      Y12, Y11, Y11
+	VBLENDVPS   Y9, constants<>+520(SB), Y10, Y10
+	VMOVAPS     Y0, Y12
+	VFMSUB213PS Y11, Y10, Y12
+	VMOVAPS     Y1, Y13
+	VFMSUB213PS Y11, Y10, Y13
+	VCMPPS      $0x11, Y3, Y12, Y11
+	VMAXPS      Y3, Y12, Y10
+	VMINPS      Y10, Y4, Y4
+	VMINPS      Y12, Y3, Y3
+	VBLENDVPS   Y11, Y9, Y5, Y5
+	VCMPPS      $0x11, Y6, Y13, Y11
+	VMAXPS      Y6, Y13, Y10
+	VMINPS      Y10, Y7, Y7
+	VMINPS      Y13, Y6, Y6
+	VBLENDVPS   Y11, Y9, Y8, Y8
+	ADDQ        $+16, DI
+	DECQ        DX
+	JNZ         loop50
+	VPERM2F128  $0x01, Y3, Y3, Y0
+	VMINPS      Y0, Y3, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+424(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y3, Y0
+	VMOVMSKPS   Y0, DX
+	BLSRL       DX, BX
+	VCMPPS      $0x12, Y1, Y4, Y0
+	VMOVMSKPS   Y0, SI
+	ORL         SI, BX
+	TZCNTL      DX, DX
+	VMOVD       DX, X14
+	VPERMD      Y5, Y14, Y0
+	VMOVD       X0, DX
+	MOVWLZX     DX, DX
+	VPERM2F128  $0x01, Y6, Y6, Y0
+	VMINPS      Y0, Y6, Y1
+	VPERMILPS   $0x4e, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y0
+	VMINPS      Y0, Y1, Y1
+	VMULPS      constants<>+424(SB), Y1, Y0
+	VMAXPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VCMPPS      $0x12, Y1, Y6, Y0
+	VMOVMSKPS   Y0, SI
+	BLSRL       SI, DI
+	VCMPPS      $0x12, Y1, Y7, Y0
+	VMOVMSKPS   Y0, R8
+	ORL         R8, DI
+	TZCNTL      SI, SI
+	VMOVD       SI, X14
+	VPERMD      Y8, Y14, Y0
+	VMOVD       X0, SI
+	MOVWLZX     SI, SI
+	MOVW        DX, (CX)
+	MOVW        BX, 4(CX)
+	MOVW        SI, 2(CX)
+	MOVW        DI, 6(CX)
+	ADDQ        $0x08, AX
+	ADDQ        $0x08, CX
+	DECQ        n+16(FP)
+	JNZ         next49
+	VZEROUPPER
+	RET
+
+// func settleNearAVX2(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·settleNearAVX2(SB), NOSPLIT, $0-72
+	MOVQ queue+8(FP), AX
+	MOVQ results+0(FP), CX
+	MOVQ found+48(FP), DX
+	MOVQ rest+16(FP), BX
+
+next51:
+	MOVWQZX      (AX), SI
+	MOVWQZX      2(AX), DI
+	MOVL         4(AX), R8
+	MOVWQZX      (CX), R9
+	MOVWLZX      4(CX), R10
+	MOVWQZX      2(CX), R11
+	MOVWLZX      6(CX), R12
+	MOVL         R9, R13
+	XORL         R11, R13
+	ORL          R10, R13
+	ORL          R12, R13
+	MOVQ         unclear+40(FP), R14
+	MOVW         SI, (R14)(DX*2)
+	XORL         R15, R15
+	TESTL        R10, R10
+	SETEQ        R15
+	INCQ         DX
+	SUBQ         R15, DX
+	LEAQ         1(DI), R10
+	TESTL        R13, R13
+	CMOVQNE      R15, R10
+	MOVQ         codes+32(FP), R15
+	LEAQ         (R15)(SI*4), R15
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y1
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VMOVUPS      (R15), Y3
+	VPCMPGTD     constants<>+552(SB), Y0, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y3
+	VMOVUPS      Y3, (R15)
+	VMOVUPS      32(R15), Y2
+	VPCMPGTD     constants<>+584(SB), Y0, Y0
+	VBLENDVPS    Y0, Y1, Y2, Y2
+	VMOVUPS      Y2, 32(R15)
+	LEAQ         (R15)(DI*4), R9
+	MOVQ         rest+16(FP), R10
+	ADDQ         $+8248, R10
+	TESTL        R12, R12
+	CMOVQNE      R10, R9
+	MOVL         R11, (R9)
+	LEAQ         (SI)(DI*1), R9
+	MOVW         R9, (R14)(DX*2)
+	XORL         R9, R9
+	TESTL        R12, R12
+	SETNE        R9
+	TESTQ        DI, DI
+	CMOVQEQ      DI, R9
+	ADDQ         R9, DX
+	MOVQ         $0x00000001, R9
+	MOVQ         $0x00000002, R10
+	MOVQ         $0x00000010, R11
+	TESTL        R13, R13
+	CMOVQEQ      R11, R9
+	CMOVQEQ      R11, R10
+	ADDQ         SI, R9
+	SUBQ         R10, DI
+	MOVW         R9, (BX)
+	MOVW         DI, 2(BX)
+	MOVL         R8, 4(BX)
+	NOTQ         DI
+	SHRQ         $0x3f, DI
+	LEAQ         (BX)(DI*8), BX
+	ADDQ         $0x08, AX
+	ADDQ         $0x08, CX
+	DECQ         n+24(FP)
+	JNZ          next51
+	MOVQ         DX, unclearToo+56(FP)
+	SUBQ         rest+16(FP), BX
+	SHRQ         $0x03, BX
+	MOVQ         BX, left+64(FP)
 	VZEROUPPER
 	RET
 
@@ -3694,102 +4615,134 @@ DATA constants<>+80(SB)/4, $0x41100000
 DATA constants<>+84(SB)/4, $0x41300000
 DATA constants<>+88(SB)/4, $0x41500000
 DATA constants<>+92(SB)/4, $0x41700000
-DATA constants<>+96(SB)/4, $0x7f800000
-DATA constants<>+100(SB)/4, $0x44800000
-DATA constants<>+104(SB)/4, $0x3f800000
-DATA constants<>+108(SB)/4, $0x41100000
-DATA constants<>+112(SB)/4, $0x41c80000
-DATA constants<>+116(SB)/4, $0x42440000
-DATA constants<>+120(SB)/4, $0x3f800000
-DATA constants<>+124(SB)/4, $0x41100000
-DATA constants<>+128(SB)/4, $0x41c80000
-DATA constants<>+132(SB)/4, $0x42440000
-DATA constants<>+136(SB)/4, $0x3f800000
-DATA constants<>+140(SB)/4, $0x41100000
-DATA constants<>+144(SB)/4, $0x41c80000
-DATA constants<>+148(SB)/4, $0x42440000
-DATA constants<>+152(SB)/4, $0x3f800000
-DATA constants<>+156(SB)/4, $0x41100000
-DATA constants<>+160(SB)/4, $0x41c80000
-DATA constants<>+164(SB)/4, $0x42440000
-DATA constants<>+168(SB)/4, $0x3f800000
-DATA constants<>+172(SB)/4, $0x3f800000
-DATA constants<>+176(SB)/4, $0x3f800000
-DATA constants<>+180(SB)/4, $0x3f800000
-DATA constants<>+184(SB)/4, $0x41100000
-DATA constants<>+188(SB)/4, $0x41100000
-DATA constants<>+192(SB)/4, $0x41100000
-DATA constants<>+196(SB)/4, $0x41100000
-DATA constants<>+200(SB)/4, $0x41c80000
-DATA constants<>+204(SB)/4, $0x41c80000
-DATA constants<>+208(SB)/4, $0x41c80000
-DATA constants<>+212(SB)/4, $0x41c80000
-DATA constants<>+216(SB)/4, $0x42440000
-DATA constants<>+220(SB)/4, $0x42440000
-DATA constants<>+224(SB)/4, $0x42440000
-DATA constants<>+228(SB)/4, $0x42440000
-DATA constants<>+232(SB)/4, $0x40000000
-DATA constants<>+236(SB)/4, $0x40c00000
-DATA constants<>+240(SB)/4, $0x41200000
-DATA constants<>+244(SB)/4, $0x41600000
-DATA constants<>+248(SB)/4, $0x40000000
-DATA constants<>+252(SB)/4, $0x40c00000
-DATA constants<>+256(SB)/4, $0x41200000
-DATA constants<>+260(SB)/4, $0x41600000
-DATA constants<>+264(SB)/4, $0x40000000
-DATA constants<>+268(SB)/4, $0x40c00000
-DATA constants<>+272(SB)/4, $0x41200000
-DATA constants<>+276(SB)/4, $0x41600000
-DATA constants<>+280(SB)/4, $0x40000000
-DATA constants<>+284(SB)/4, $0x40c00000
-DATA constants<>+288(SB)/4, $0x41200000
-DATA constants<>+292(SB)/4, $0x41600000
+DATA constants<>+96(SB)/4, $0x3f800000
+DATA constants<>+100(SB)/4, $0x41100000
+DATA constants<>+104(SB)/4, $0x41c80000
+DATA constants<>+108(SB)/4, $0x00000000
+DATA constants<>+112(SB)/4, $0x3f800000
+DATA constants<>+116(SB)/4, $0x41100000
+DATA constants<>+120(SB)/4, $0x41c80000
+DATA constants<>+124(SB)/4, $0x00000000
+DATA constants<>+128(SB)/4, $0x3f800000
+DATA constants<>+132(SB)/4, $0x41100000
+DATA constants<>+136(SB)/4, $0x41c80000
+DATA constants<>+140(SB)/4, $0x00000000
+DATA constants<>+144(SB)/4, $0x00000000
+DATA constants<>+148(SB)/4, $0x00000000
+DATA constants<>+152(SB)/4, $0x00000000
+DATA constants<>+156(SB)/4, $0x00000000
+DATA constants<>+160(SB)/4, $0x40000000
+DATA constants<>+164(SB)/4, $0x40c00000
+DATA constants<>+168(SB)/4, $0x41200000
+DATA constants<>+172(SB)/4, $0x00000000
+DATA constants<>+176(SB)/4, $0x40000000
+DATA constants<>+180(SB)/4, $0x40c00000
+DATA constants<>+184(SB)/4, $0x41200000
+DATA constants<>+188(SB)/4, $0x00000000
+DATA constants<>+192(SB)/4, $0x40000000
+DATA constants<>+196(SB)/4, $0x40c00000
+DATA constants<>+200(SB)/4, $0x41200000
+DATA constants<>+204(SB)/4, $0x00000000
+DATA constants<>+208(SB)/4, $0x00000000
+DATA constants<>+212(SB)/4, $0x00000000
+DATA constants<>+216(SB)/4, $0x00000000
+DATA constants<>+220(SB)/4, $0x00000000
+DATA constants<>+224(SB)/4, $0x3f800000
+DATA constants<>+228(SB)/4, $0x3f800000
+DATA constants<>+232(SB)/4, $0x3f800000
+DATA constants<>+236(SB)/4, $0x00000000
+DATA constants<>+240(SB)/4, $0x41100000
+DATA constants<>+244(SB)/4, $0x41100000
+DATA constants<>+248(SB)/4, $0x41100000
+DATA constants<>+252(SB)/4, $0x00000000
+DATA constants<>+256(SB)/4, $0x41c80000
+DATA constants<>+260(SB)/4, $0x41c80000
+DATA constants<>+264(SB)/4, $0x41c80000
+DATA constants<>+268(SB)/4, $0x00000000
+DATA constants<>+272(SB)/4, $0x00000000
+DATA constants<>+276(SB)/4, $0x00000000
+DATA constants<>+280(SB)/4, $0x00000000
+DATA constants<>+284(SB)/4, $0x00000000
+DATA constants<>+288(SB)/4, $0x40000000
+DATA constants<>+292(SB)/4, $0x40000000
 DATA constants<>+296(SB)/4, $0x40000000
-DATA constants<>+300(SB)/4, $0x40000000
-DATA constants<>+304(SB)/4, $0x40000000
-DATA constants<>+308(SB)/4, $0x40000000
+DATA constants<>+300(SB)/4, $0x00000000
+DATA constants<>+304(SB)/4, $0x40c00000
+DATA constants<>+308(SB)/4, $0x40c00000
 DATA constants<>+312(SB)/4, $0x40c00000
-DATA constants<>+316(SB)/4, $0x40c00000
-DATA constants<>+320(SB)/4, $0x40c00000
-DATA constants<>+324(SB)/4, $0x40c00000
+DATA constants<>+316(SB)/4, $0x00000000
+DATA constants<>+320(SB)/4, $0x41200000
+DATA constants<>+324(SB)/4, $0x41200000
 DATA constants<>+328(SB)/4, $0x41200000
-DATA constants<>+332(SB)/4, $0x41200000
-DATA constants<>+336(SB)/4, $0x41200000
-DATA constants<>+340(SB)/4, $0x41200000
-DATA constants<>+344(SB)/4, $0x41600000
-DATA constants<>+348(SB)/4, $0x41600000
-DATA constants<>+352(SB)/4, $0x41600000
-DATA constants<>+356(SB)/4, $0x41600000
-DATA constants<>+360(SB)/4, $0x3f800000
-DATA constants<>+364(SB)/4, $0x41100000
-DATA constants<>+368(SB)/4, $0x41c80000
-DATA constants<>+372(SB)/4, $0x42440000
-DATA constants<>+376(SB)/4, $0x42a20000
-DATA constants<>+380(SB)/4, $0x42f20000
-DATA constants<>+384(SB)/4, $0x43290000
-DATA constants<>+388(SB)/4, $0x43610000
-DATA constants<>+392(SB)/4, $0x3f800000
-DATA constants<>+396(SB)/4, $0x41100000
-DATA constants<>+400(SB)/4, $0x41c80000
-DATA constants<>+404(SB)/4, $0x42440000
-DATA constants<>+408(SB)/4, $0x42a20000
-DATA constants<>+412(SB)/4, $0x42f20000
-DATA constants<>+416(SB)/4, $0x43290000
-DATA constants<>+420(SB)/4, $0x43610000
-DATA constants<>+424(SB)/4, $0x40000000
-DATA constants<>+428(SB)/4, $0x40c00000
-DATA constants<>+432(SB)/4, $0x41200000
-DATA constants<>+436(SB)/4, $0x41600000
-DATA constants<>+440(SB)/4, $0x41900000
-DATA constants<>+444(SB)/4, $0x41b00000
-DATA constants<>+448(SB)/4, $0x41d00000
-DATA constants<>+452(SB)/4, $0x41f00000
-DATA constants<>+456(SB)/4, $0x40000000
-DATA constants<>+460(SB)/4, $0x40c00000
-DATA constants<>+464(SB)/4, $0x41200000
-DATA constants<>+468(SB)/4, $0x41600000
-DATA constants<>+472(SB)/4, $0x41900000
-DATA constants<>+476(SB)/4, $0x41b00000
-DATA constants<>+480(SB)/4, $0x41d00000
-DATA constants<>+484(SB)/4, $0x41f00000
-GLOBL constants<>(SB), RODATA|NOPTR, $488
+DATA constants<>+332(SB)/4, $0x00000000
+DATA constants<>+336(SB)/4, $0x00000000
+DATA constants<>+340(SB)/4, $0x00000000
+DATA constants<>+344(SB)/4, $0x00000000
+DATA constants<>+348(SB)/4, $0x00000000
+DATA constants<>+352(SB)/4, $0x00000000
+DATA constants<>+356(SB)/4, $0x00000000
+DATA constants<>+360(SB)/4, $0x00000000
+DATA constants<>+364(SB)/4, $0x7f800000
+DATA constants<>+368(SB)/4, $0x00000000
+DATA constants<>+372(SB)/4, $0x00000000
+DATA constants<>+376(SB)/4, $0x00000000
+DATA constants<>+380(SB)/4, $0x7f800000
+DATA constants<>+384(SB)/4, $0x00000000
+DATA constants<>+388(SB)/4, $0x00000000
+DATA constants<>+392(SB)/4, $0x00000000
+DATA constants<>+396(SB)/4, $0x7f800000
+DATA constants<>+400(SB)/4, $0x7f800000
+DATA constants<>+404(SB)/4, $0x7f800000
+DATA constants<>+408(SB)/4, $0x7f800000
+DATA constants<>+412(SB)/4, $0x7f800000
+DATA constants<>+416(SB)/4, $0x44800000
+DATA constants<>+420(SB)/4, $0x7f800000
+DATA constants<>+424(SB)/4, $0x44800000
+DATA constants<>+428(SB)/4, $0x44800000
+DATA constants<>+432(SB)/4, $0x44800000
+DATA constants<>+436(SB)/4, $0x44800000
+DATA constants<>+440(SB)/4, $0x44800000
+DATA constants<>+444(SB)/4, $0x44800000
+DATA constants<>+448(SB)/4, $0x44800000
+DATA constants<>+452(SB)/4, $0x44800000
+DATA constants<>+456(SB)/4, $0x3f800000
+DATA constants<>+460(SB)/4, $0x41100000
+DATA constants<>+464(SB)/4, $0x41c80000
+DATA constants<>+468(SB)/4, $0x42440000
+DATA constants<>+472(SB)/4, $0x42a20000
+DATA constants<>+476(SB)/4, $0x42f20000
+DATA constants<>+480(SB)/4, $0x43290000
+DATA constants<>+484(SB)/4, $0x43610000
+DATA constants<>+488(SB)/4, $0x40000000
+DATA constants<>+492(SB)/4, $0x40c00000
+DATA constants<>+496(SB)/4, $0x41200000
+DATA constants<>+500(SB)/4, $0x41600000
+DATA constants<>+504(SB)/4, $0x41900000
+DATA constants<>+508(SB)/4, $0x41b00000
+DATA constants<>+512(SB)/4, $0x41d00000
+DATA constants<>+516(SB)/4, $0x41f00000
+DATA constants<>+520(SB)/4, $0x7f800000
+DATA constants<>+524(SB)/4, $0x7f800000
+DATA constants<>+528(SB)/4, $0x7f800000
+DATA constants<>+532(SB)/4, $0x7f800000
+DATA constants<>+536(SB)/4, $0x7f800000
+DATA constants<>+540(SB)/4, $0x7f800000
+DATA constants<>+544(SB)/4, $0x7f800000
+DATA constants<>+548(SB)/4, $0x7f800000
+DATA constants<>+552(SB)/4, $0x00000000
+DATA constants<>+556(SB)/4, $0x00000001
+DATA constants<>+560(SB)/4, $0x00000002
+DATA constants<>+564(SB)/4, $0x00000003
+DATA constants<>+568(SB)/4, $0x00000004
+DATA constants<>+572(SB)/4, $0x00000005
+DATA constants<>+576(SB)/4, $0x00000006
+DATA constants<>+580(SB)/4, $0x00000007
+DATA constants<>+584(SB)/4, $0x00000008
+DATA constants<>+588(SB)/4, $0x00000009
+DATA constants<>+592(SB)/4, $0x0000000a
+DATA constants<>+596(SB)/4, $0x0000000b
+DATA constants<>+600(SB)/4, $0x0000000c
+DATA constants<>+604(SB)/4, $0x0000000d
+DATA constants<>+608(SB)/4, $0x0000000e
+DATA constants<>+612(SB)/4, $0x0000000f
+GLOBL constants<>(SB), RODATA|NOPTR, $616

@@ -4,6 +4,11 @@
 
 package block
 
+// rootsAVX512 takes the roots of groups of 16 numbers.
+//
+//go:noescape
+func rootsAVX512(r *float32, w *float32, groups int)
+
 // roundGrid2x8AVX512 rounds groups of magnitudes to levels for candidates.
 //
 //go:noescape
@@ -64,15 +69,45 @@ func roundGrid3x32AVX512(codes *uint32, x *float32, inverses *float32, groups in
 //go:noescape
 func fitGrid3x32AVX512(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
 
-// nearGrid2AVX512 replaces codes that are no points by near points.
+// nearRuns2AVX512 lists runs of candidates whose code is no point.
 //
 //go:noescape
-func nearGrid2AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
+func nearRuns2AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
 
-// nearGrid3AVX512 replaces codes that are no points by near points.
+// nearTables2AVX512 stores the terms of lines.
 //
 //go:noescape
-func nearGrid3AVX512(codes *uint32, scales *float32, w *float32, x *float32, at *int32, lists *uint16, lines *float32, count int, margin float32) (found uint64)
+func nearTables2AVX512(tables *float32, w *float32, x *float32, groups int)
+
+// nearOne2AVX512 finds points from lists with one vector of points.
+//
+//go:noescape
+func nearOne2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearTwo2AVX512 finds points from lists with two vectors of points.
+//
+//go:noescape
+func nearTwo2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearMany2AVX512 finds points from lists with any number of points.
+//
+//go:noescape
+func nearMany2AVX512(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearRuns3AVX512 lists runs of candidates whose code is no point.
+//
+//go:noescape
+func nearRuns3AVX512(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// settleNearAVX512 stores the points of runs.
+//
+//go:noescape
+func settleNearAVX512(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)
+
+// rootsAVX2 takes the roots of groups of 16 numbers.
+//
+//go:noescape
+func rootsAVX2(r *float32, w *float32, groups int)
 
 // roundGrid2x8AVX2 rounds groups of magnitudes to levels for candidates.
 //
@@ -133,3 +168,58 @@ func roundGrid3x16AVX2(codes *uint32, x *float32, inverses *float32, groups int)
 //
 //go:noescape
 func fitGrid3x16AVX2(sums *float32, codes *uint32, w *float32, wx *float32, groups int)
+
+// nearRuns2AVX2 lists runs of candidates whose code is no point.
+//
+//go:noescape
+func nearRuns2AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// nearTables2AVX2 stores the terms of lines.
+//
+//go:noescape
+func nearTables2AVX2(tables *float32, w *float32, x *float32, groups int)
+
+// nearOne2AVX2 finds points from lists with one vector of points.
+//
+//go:noescape
+func nearOne2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearTwo2AVX2 finds points from lists with two vectors of points.
+//
+//go:noescape
+func nearTwo2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearMany2AVX2 finds points from lists with any number of points.
+//
+//go:noescape
+func nearMany2AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearRuns3AVX2 lists runs of candidates whose code is no point.
+//
+//go:noescape
+func nearRuns3AVX2(queues *uint64, counts *int, off *uint32, codes *uint32, at *int32, lists *uint16, candidates uint64, last uint64, pairs int)
+
+// nearTables3AVX2 stores the terms of lines.
+//
+//go:noescape
+func nearTables3AVX2(tables *float32, w *float32, x *float32, groups int)
+
+// nearOne3AVX2 finds points from lists with one vector of points.
+//
+//go:noescape
+func nearOne3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearTwo3AVX2 finds points from lists with two vectors of points.
+//
+//go:noescape
+func nearTwo3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// nearMany3AVX2 finds points from lists with any number of points.
+//
+//go:noescape
+func nearMany3AVX2(results *uint64, queue *uint64, n int, scales *float32, margins *float32, tables *float32, lists *uint16, shift int)
+
+// settleNearAVX2 stores the points of runs.
+//
+//go:noescape
+func settleNearAVX2(results *uint64, queue *uint64, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo int, left int)

@@ -93,9 +93,18 @@ func (f *gridFormat) encode(b *gridBlock, x, importance []float32) {
 
 // begin splits the values into magnitudes and signs.
 func (f *gridFormat) begin(s *gridSub, sub []float32) {
-	for i, w := range s.weight[:len(sub)] {
-		s.root[i] = sqrt(w)
+	roots(s.root[:len(sub)], s.weight[:len(sub)])
+	f.split(s, sub)
+}
+
+func roots(r, w []float32) {
+	for i, v := range w {
+		r[i] = sqrt(v)
 	}
+}
+
+// split is begin where the roots are there.
+func (f *gridFormat) split(s *gridSub, sub []float32) {
 	// Positive numbers are in the order of their bits.
 	var most uint32
 	for at := 0; at < len(sub); at += 8 {

@@ -21,16 +21,31 @@ func positiveSearch(q []uint8, x, w []float32, top int32) (scale float32) {
 		l[i] = float32(uint8(nearest(float32(inverse * v))))
 	}
 	least := positiveError(x, w, l, 1/inverse)
-	for step := -4; step <= 4; step++ {
-		if step == 0 {
-			continue
+	// Four candidates side by side, as their sums would each wait for themselves.
+	for _, steps := range [2][4]float32{{-4, -3, -2, -1}, {1, 2, 3, 4}} {
+		var candidates, scales [4]float32
+		for c, step := range steps {
+			candidates[c] = (float32(float32(0.1)*step) + float32(top)) / peak
+			scales[c] = 1 / candidates[c]
 		}
-		candidate := (float32(float32(0.1)*float32(step)) + float32(top)) / peak
+		c0, c1, c2, c3 := candidates[0], candidates[1], candidates[2], candidates[3]
+		s0, s1, s2, s3 := scales[0], scales[1], scales[2], scales[3]
+		var e0, e1, e2, e3 float32
 		for i, v := range x {
-			l[i] = float32(min(top, nearest(float32(candidate*v))))
+			weight := w[i]
+			d0 := v - float32(s0*float32(min(top, nearest(float32(c0*v)))))
+			d1 := v - float32(s1*float32(min(top, nearest(float32(c1*v)))))
+			d2 := v - float32(s2*float32(min(top, nearest(float32(c2*v)))))
+			d3 := v - float32(s3*float32(min(top, nearest(float32(c3*v)))))
+			e0 += float32(float32(weight*d0) * d0)
+			e1 += float32(float32(weight*d1) * d1)
+			e2 += float32(float32(weight*d2) * d2)
+			e3 += float32(float32(weight*d3) * d3)
 		}
-		if e := positiveError(x, w, l, 1/candidate); e < least {
-			least, inverse = e, candidate
+		for c, e := range [4]float32{e0, e1, e2, e3} {
+			if e < least {
+				least, inverse = e, candidates[c]
+			}
 		}
 	}
 	var lx, l2 float32
