@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -121,6 +122,8 @@ func typeNames() []string {
 }
 
 func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []string) error {
+	// The heap is a few megabytes, mostly the header's: not worth collecting often.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	if err := o.parse(args); err != nil {
 		return err
 	}
