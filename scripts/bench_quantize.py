@@ -16,6 +16,8 @@ import time
 
 THREADS = "2"
 NEED_IMPORTANCE = "IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S Q2_K_S".split()
+# The importance file leaves this weight out (make_inputs.py), which these types refuse.
+LEFT_OUT = ["--tensor-type", "blk.1.attn_k.weight=q8_0"]
 KINDS = (
     "F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS Q3_K_L Q3_K_M Q3_K_S IQ3_M IQ3_S IQ3_XS IQ3_XXS "
     "Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS IQ2_XXS Q2_0 TQ2_0 TQ1_0 IQ1_M IQ1_S Q1_0"
@@ -74,6 +76,8 @@ def table(o, name, path):
             if importance == "no" and kind in NEED_IMPORTANCE:
                 continue
             weights = ["--imatrix", inputs / "imatrix.gguf"] if importance == "yes" else []
+            if kind in NEED_IMPORTANCE:
+                weights += LEFT_OUT
             ours, theirs = in_turn(
                 [
                     lambda: seconds([o.gguftool, "quantize", kind, path, ours_out, "--quiet", "--threads", THREADS, *weights], fresh=ours_out),
