@@ -52,12 +52,7 @@ func (k *codebookKernels) prepare(s *lanesIQ4, b *batch, elements int) {
 	if b.importance == nil {
 		return
 	}
-	n := len(b.x) / elements
-	if cap(s.variances) < n {
-		s.variances = make([]float32, n)
-	}
-	s.variances = s.variances[:n]
-	k.sumsOfSquares(s.variances, b.x, elements)
+	s.variances = k.squaresOf(&s.variances, b.x, elements)
 	for i := range s.variances {
 		s.variances[i] *= 2 / float32(elements)
 	}

@@ -79,7 +79,7 @@ var gridWorks = sync.Pool{New: func() any { return new(gridWork) }}
 func (f *gridFormat) candidates() int { return 2*f.steps + 1 }
 
 // fast returns an encoder of batches with the kernels of a path.
-func (f *gridFormat) fast(k *gridKernels, pack func(dst []byte, b *gridBlock)) func(*batch) int {
+func (f *gridFormat) fast(k *gridKernels) func(*batch) int {
 	return func(b *batch) int {
 		g := gridWorks.Get().(*gridWork)
 		defer gridWorks.Put(g)
@@ -91,7 +91,7 @@ func (f *gridFormat) fast(k *gridKernels, pack func(dst []byte, b *gridBlock)) f
 				importance = b.importance[i*superBlock%b.columns:][:superBlock]
 			}
 			f.encodeFast(k, g, b.x[i*superBlock:][:superBlock], importance)
-			pack(b.dst[i*size:][:size], &g.block)
+			f.pack(b.dst[i*size:][:size], &g.block)
 		}
 		return blocks
 	}
@@ -99,11 +99,11 @@ func (f *gridFormat) fast(k *gridKernels, pack func(dst []byte, b *gridBlock)) f
 
 // addGridEncoders adds the encoders of all formats with these kernels.
 func addGridEncoders(to map[gguf.Type]func(*batch) int, k *gridKernels) {
-	to[gguf.TypeIQ2XXS] = formatIQ2_XXS.fast(k, packIQ2_XXS)
-	to[gguf.TypeIQ2XS] = formatIQ2_XS.fast(k, packIQ2_XS)
-	to[gguf.TypeIQ2S] = formatIQ2_S.fast(k, packIQ2_S)
-	to[gguf.TypeIQ3XXS] = formatIQ3_XXS.fast(k, packIQ3_XXS)
-	to[gguf.TypeIQ3S] = formatIQ3_S.fast(k, packIQ3_S)
+	to[gguf.TypeIQ2XXS] = formatIQ2_XXS.fast(k)
+	to[gguf.TypeIQ2XS] = formatIQ2_XS.fast(k)
+	to[gguf.TypeIQ2S] = formatIQ2_S.fast(k)
+	to[gguf.TypeIQ3XXS] = formatIQ3_XXS.fast(k)
+	to[gguf.TypeIQ3S] = formatIQ3_S.fast(k)
 }
 
 // encodeFast is encode for g.block.

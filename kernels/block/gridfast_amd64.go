@@ -18,110 +18,71 @@ type (
 	nearSettle func(results, queue, rest *uint64, n int, codes *uint32, unclear *uint16, found int) (unclearToo, left int)
 )
 
+// A gridShape is the kernels for so many candidates, some of whose lanes they take
+// at a time.
+type gridShape struct {
+	round gridRound
+	fit   gridFit
+	lanes int
+}
+
+// gridShapes are for at most 8, for more and for most candidates.
+type gridShapes [3]gridShape
+
 var (
-	gridAVX512 = gridKernels{
-		weigh: func(w, x, importance []float32, variance float32) {
-			weighAVX512(&w[0], &x[0], &importance[0], len(w)/16, variance)
-		},
-		roots: func(r, w []float32) { rootsAVX512(&r[0], &w[0], len(w)/16) },
-		round: func(f *gridFormat, g *gridWork, sub, count int) {
-			switch {
-			case f.book.bits == 2 && count <= 8:
-				g.roundWith(f, sub, roundGrid2x8AVX512, gridLanes)
-			case f.book.bits == 2 && count <= 16:
-				g.roundWith(f, sub, roundGrid2x16AVX512, gridLanes)
-			case f.book.bits == 2:
-				g.roundWith(f, sub, roundGrid2x24AVX512, gridLanes)
-			case count <= 8:
-				g.roundWith(f, sub, roundGrid3x8AVX512, gridLanes)
-			case count <= 24:
-				g.roundWith(f, sub, roundGrid3x24AVX512, gridLanes)
-			default:
-				g.roundWith(f, sub, roundGrid3x32AVX512, gridLanes)
-			}
-		},
-		fit: func(f *gridFormat, g *gridWork, sub, count int) {
-			switch {
-			case f.book.bits == 2 && count <= 8:
-				g.fitWith(f, sub, fitGrid2x8AVX512, gridLanes)
-			case f.book.bits == 2 && count <= 16:
-				g.fitWith(f, sub, fitGrid2x16AVX512, gridLanes)
-			case f.book.bits == 2:
-				g.fitWith(f, sub, fitGrid2x24AVX512, gridLanes)
-			case count <= 8:
-				g.fitWith(f, sub, fitGrid3x8AVX512, gridLanes)
-			case count <= 24:
-				g.fitWith(f, sub, fitGrid3x24AVX512, gridLanes)
-			default:
-				g.fitWith(f, sub, fitGrid3x32AVX512, gridLanes)
-			}
-		},
-		near: func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16) {
-			if f.book.bits == 2 {
-				return g.nearWith(f, near2AVX512, groups, count)
-			}
-			return g.nearWith(f, near3AVX512, groups, count)
-		},
-	}
-	gridAVX2 = gridKernels{
-		weigh: func(w, x, importance []float32, variance float32) {
-			weighAVX2(&w[0], &x[0], &importance[0], len(w)/16, variance)
-		},
-		roots: func(r, w []float32) { rootsAVX2(&r[0], &w[0], len(w)/16) },
-		round: func(f *gridFormat, g *gridWork, sub, count int) {
-			switch {
-			case f.book.bits == 2 && count <= 8:
-				g.roundWith(f, sub, roundGrid2x8AVX2, gridLanes)
-			case f.book.bits == 2 && count <= 16:
-				g.roundWith(f, sub, roundGrid2x16AVX2, gridLanes)
-			case f.book.bits == 2:
-				g.roundWith(f, sub, roundGrid2x24AVX2, gridLanes)
-			case count <= 8:
-				g.roundWith(f, sub, roundGrid3x8AVX2, gridLanes)
-			case count <= 24:
-				g.roundWith(f, sub, roundGrid3x24AVX2, gridLanes)
-			default:
-				g.roundWith(f, sub, roundGrid3x16AVX2, 16)
-			}
-		},
-		fit: func(f *gridFormat, g *gridWork, sub, count int) {
-			switch {
-			case f.book.bits == 2 && count <= 8:
-				g.fitWith(f, sub, fitGrid2x8AVX2, gridLanes)
-			case f.book.bits == 2 && count <= 16:
-				g.fitWith(f, sub, fitGrid2x16AVX2, gridLanes)
-			case f.book.bits == 2:
-				g.fitWith(f, sub, fitGrid2x24AVX2, gridLanes)
-			case count <= 8:
-				g.fitWith(f, sub, fitGrid3x8AVX2, gridLanes)
-			case count <= 24:
-				g.fitWith(f, sub, fitGrid3x24AVX2, gridLanes)
-			default:
-				g.fitWith(f, sub, fitGrid3x16AVX2, 16)
-			}
-		},
-		near: func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16) {
-			if f.book.bits == 2 {
-				return g.nearWith(f, near2AVX2, groups, count)
-			}
-			return g.nearWith(f, near3AVX2, groups, count)
-		},
-	}
+	gridAVX512 = newGridKernels(&symmetricAVX512, rootsAVX512, near2AVX512, near3AVX512,
+		gridShapes{{roundGrid2x8AVX512, fitGrid2x8AVX512, gridLanes}, {roundGrid2x16AVX512, fitGrid2x16AVX512, gridLanes}, {roundGrid2x24AVX512, fitGrid2x24AVX512, gridLanes}},
+		gridShapes{{roundGrid3x8AVX512, fitGrid3x8AVX512, gridLanes}, {roundGrid3x24AVX512, fitGrid3x24AVX512, gridLanes}, {roundGrid3x32AVX512, fitGrid3x32AVX512, gridLanes}})
+	gridAVX2 = newGridKernels(&symmetricAVX2, rootsAVX2, near2AVX2, near3AVX2,
+		gridShapes{{roundGrid2x8AVX2, fitGrid2x8AVX2, gridLanes}, {roundGrid2x16AVX2, fitGrid2x16AVX2, gridLanes}, {roundGrid2x24AVX2, fitGrid2x24AVX2, gridLanes}},
+		gridShapes{{roundGrid3x8AVX2, fitGrid3x8AVX2, gridLanes}, {roundGrid3x24AVX2, fitGrid3x24AVX2, gridLanes}, {roundGrid3x16AVX2, fitGrid3x16AVX2, 16}})
 )
 
-// roundWith runs a kernel for all candidates, so many lanes at a time.
-func (g *gridWork) roundWith(f *gridFormat, sub int, round gridRound, lanes int) {
-	groups := f.group / f.book.coordinates
-	for at := 0; at < gridLanes; at += lanes {
-		round(&g.codes[sub*groups][at], &g.subs[sub].x[0], &g.inverse[sub][at], groups)
+// newGridKernels returns the kernels of a path, of which there are those for levels
+// of two bits and for levels of three.
+func newGridKernels(k *symmetricKernels, roots func(r, w *float32, groups int), near2, near3 *nearKernels, two, three gridShapes) gridKernels {
+	shape := func(f *gridFormat, count int) *gridShape {
+		shapes, more := &two, 16
+		if f.book.bits == 3 {
+			shapes, more = &three, 24
+		}
+		switch {
+		case count <= 8:
+			return &shapes[0]
+		case count <= more:
+			return &shapes[1]
+		}
+		return &shapes[2]
+	}
+	return gridKernels{
+		weigh: func(w, x, importance []float32, variance float32) {
+			k.weigh(&w[0], &x[0], &importance[0], len(w)/16, variance)
+		},
+		roots: func(r, w []float32) { roots(&r[0], &w[0], len(w)/16) },
+		round: func(f *gridFormat, g *gridWork, sub, count int) { g.roundWith(f, sub, shape(f, count)) },
+		fit:   func(f *gridFormat, g *gridWork, sub, count int) { g.fitWith(f, sub, shape(f, count)) },
+		near: func(f *gridFormat, g *gridWork, groups, count int) (unclear []uint16) {
+			if f.book.bits == 2 {
+				return g.nearWith(f, near2, groups, count)
+			}
+			return g.nearWith(f, near3, groups, count)
+		},
 	}
 }
 
-func (g *gridWork) fitWith(f *gridFormat, sub int, fit gridFit, lanes int) {
+// roundWith runs a kernel for all candidates.
+func (g *gridWork) roundWith(f *gridFormat, sub int, k *gridShape) {
+	groups := f.group / f.book.coordinates
+	for at := 0; at < gridLanes; at += k.lanes {
+		k.round(&g.codes[sub*groups][at], &g.subs[sub].x[0], &g.inverse[sub][at], groups)
+	}
+}
+
+func (g *gridWork) fitWith(f *gridFormat, sub int, k *gridShape) {
 	groups := f.group / f.book.coordinates
 	s := &g.subs[sub]
-	for at := 0; at < gridLanes; at += lanes {
-		fit(&g.sums[0][at], &g.codes[sub*groups][at], &s.weight[0], &s.wx[0], groups)
+	for at := 0; at < gridLanes; at += k.lanes {
+		k.fit(&g.sums[0][at], &g.codes[sub*groups][at], &s.weight[0], &s.wx[0], groups)
 	}
 }
 

@@ -12,13 +12,12 @@ import (
 var gridFormats = []struct {
 	typ    gguf.Type
 	format *gridFormat
-	pack   func(dst []byte, b *gridBlock)
 }{
-	{gguf.TypeIQ2XXS, &formatIQ2_XXS, packIQ2_XXS},
-	{gguf.TypeIQ2XS, &formatIQ2_XS, packIQ2_XS},
-	{gguf.TypeIQ2S, &formatIQ2_S, packIQ2_S},
-	{gguf.TypeIQ3XXS, &formatIQ3_XXS, packIQ3_XXS},
-	{gguf.TypeIQ3S, &formatIQ3_S, packIQ3_S},
+	{gguf.TypeIQ2XXS, &formatIQ2_XXS},
+	{gguf.TypeIQ2XS, &formatIQ2_XS},
+	{gguf.TypeIQ2S, &formatIQ2_S},
+	{gguf.TypeIQ3XXS, &formatIQ3_XXS},
+	{gguf.TypeIQ3S, &formatIQ3_S},
 }
 
 // TestGridFast compares the search with less work with the plain one. TestLanes
@@ -27,7 +26,7 @@ func TestGridFast(t *testing.T) {
 	const n = 1024
 	for _, g := range gridFormats {
 		c, _ := Lookup(g.typ)
-		fast := g.format.fast(&plainGridKernels, g.pack)
+		fast := g.format.fast(&plainGridKernels)
 		want, got := make([]byte, n/c.elements*c.bytes), make([]byte, n/c.elements*c.bytes)
 		for _, family := range families {
 			for _, kind := range importances {
@@ -79,7 +78,7 @@ func BenchmarkGridFast(b *testing.B) {
 	x, w := benchmarkInput()
 	for _, g := range gridFormats {
 		c, _ := Lookup(g.typ)
-		fast := g.format.fast(&plainGridKernels, g.pack)
+		fast := g.format.fast(&plainGridKernels)
 		dst := make([]byte, benchmarkRow/c.elements*c.bytes)
 		b.Run(g.typ.String(), func(b *testing.B) {
 			for b.Loop() {

@@ -33,6 +33,8 @@ type gridFormat struct {
 	unweighted func(w, x []float32, variance float32)
 
 	adjust float32 // of the stored scale, 0 for 1
+
+	pack func(dst []byte, b *gridBlock)
 }
 
 // again says which groups look for their point once more with the fitted scale.
@@ -56,6 +58,13 @@ type gridBlock struct {
 	skipped uint16 // bit j: sub-block j counts as zeros
 }
 
+// packScales stores two scales in each byte, the first one in the low nibble.
+func (b *gridBlock) packScales(dst []byte) {
+	for j := range dst {
+		dst[j] = b.scale[2*j] | b.scale[2*j+1]<<4
+	}
+}
+
 // A gridSub is a sub-block in the search.
 type gridSub struct {
 	x      [32]float32 // magnitudes; an element that changes its sign is below zero
@@ -69,6 +78,13 @@ type gridSub struct {
 }
 
 func (f *gridFormat) top() float32 { return float32(2*len(f.book.levels) - 1) }
+
+// write encodes a super-block.
+func (f *gridFormat) write(dst []byte, x, importance []float32) {
+	var b gridBlock
+	f.encode(&b, x, importance)
+	f.pack(dst, &b)
+}
 
 // encode searches the scales and points of a super-block. It sets a scale to
 // infinity where no point has a finite error.

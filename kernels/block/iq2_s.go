@@ -17,6 +17,7 @@ var formatIQ2_S = gridFormat{
 			w[i] = quarter + float32(v*v)
 		}
 	},
+	pack: packIQ2_S,
 }
 
 func unpackIQ2_S(q []byte, scales, _ []float32, src []byte) {
@@ -28,11 +29,7 @@ func unpackIQ2_S(q []byte, scales, _ []float32, src []byte) {
 	}
 }
 
-func encodeIQ2_S(dst []byte, x, importance []float32, _ float32) {
-	var b gridBlock
-	formatIQ2_S.encode(&b, x, importance)
-	packIQ2_S(dst, &b)
-}
+func encodeIQ2_S(dst []byte, x, w []float32, _ float32) { formatIQ2_S.write(dst, x, w) }
 
 func packIQ2_S(dst []byte, b *gridBlock) {
 	clear(dst)
@@ -45,7 +42,5 @@ func packIQ2_S(dst []byte, b *gridBlock) {
 	if b.zeros {
 		return
 	}
-	for j := range 8 {
-		dst[74+j] = b.scale[2*j] | b.scale[2*j+1]<<4
-	}
+	b.packScales(dst[74:82])
 }

@@ -16,6 +16,7 @@ import "encoding/binary"
 
 var formatIQ2_XS = gridFormat{
 	book: bookIQ2XS, group: 16, steps: 9, step: 0.1, evenSigns: true, tiny: tiny, variances: 1,
+	pack: packIQ2_XS,
 }
 
 func unpackIQ2_XS(q []byte, scales, _ []float32, src []byte) {
@@ -35,11 +36,7 @@ func unpackHalfScales(scales []float32, d float32, src []byte) {
 	}
 }
 
-func encodeIQ2_XS(dst []byte, x, importance []float32, _ float32) {
-	var b gridBlock
-	formatIQ2_XS.encode(&b, x, importance)
-	packIQ2_XS(dst, &b)
-}
+func encodeIQ2_XS(dst []byte, x, w []float32, _ float32) { formatIQ2_XS.write(dst, x, w) }
 
 func packIQ2_XS(dst []byte, b *gridBlock) {
 	clear(dst)
@@ -50,7 +47,5 @@ func packIQ2_XS(dst []byte, b *gridBlock) {
 	for k := range 32 {
 		binary.LittleEndian.PutUint16(dst[2+2*k:], b.points[k]|uint16(b.signs[k])<<9)
 	}
-	for j := range 8 {
-		dst[66+j] = b.scale[2*j] | b.scale[2*j+1]<<4
-	}
+	b.packScales(dst[66:74])
 }

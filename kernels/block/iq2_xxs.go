@@ -17,6 +17,7 @@ import "encoding/binary"
 
 var formatIQ2_XXS = gridFormat{
 	book: bookIQ2XXS, group: 32, steps: 6, step: 0.1, evenSigns: true, tiny: tiny, variances: 1, again: againAll, fitted: true,
+	pack: packIQ2_XXS,
 }
 
 func unpackIQ2_XXS(q []byte, scales, _ []float32, src []byte) {
@@ -32,11 +33,7 @@ func unpackIQ2_XXS(q []byte, scales, _ []float32, src []byte) {
 	}
 }
 
-func encodeIQ2_XXS(dst []byte, x, importance []float32, _ float32) {
-	var b gridBlock
-	formatIQ2_XXS.encode(&b, x, importance)
-	packIQ2_XXS(dst, &b)
-}
+func encodeIQ2_XXS(dst []byte, x, w []float32, _ float32) { formatIQ2_XXS.write(dst, x, w) }
 
 func packIQ2_XXS(dst []byte, b *gridBlock) {
 	clear(dst)

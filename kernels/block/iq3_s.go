@@ -12,6 +12,7 @@ package block
 var formatIQ3_S = gridFormat{
 	book: bookIQ3S, group: 32, steps: 9, step: 0.2, variances: 2, again: againAny, adjust: 1.033,
 	unweighted: squareWeights,
+	pack:       packIQ3_S,
 }
 
 func unpackIQ3_S(q []byte, scales, _ []float32, src []byte) {
@@ -29,11 +30,7 @@ func unpackIQ3_S(q []byte, scales, _ []float32, src []byte) {
 	}
 }
 
-func encodeIQ3_S(dst []byte, x, importance []float32, _ float32) {
-	var b gridBlock
-	formatIQ3_S.encode(&b, x, importance)
-	packIQ3_S(dst, &b)
-}
+func encodeIQ3_S(dst []byte, x, w []float32, _ float32) { formatIQ3_S.write(dst, x, w) }
 
 func packIQ3_S(dst []byte, b *gridBlock) {
 	clear(dst)
@@ -55,7 +52,5 @@ func packIQ3_S(dst []byte, b *gridBlock) {
 	if b.zeros {
 		return
 	}
-	for j := range 4 {
-		dst[106+j] = b.scale[2*j] | b.scale[2*j+1]<<4
-	}
+	b.packScales(dst[106:110])
 }

@@ -17,14 +17,11 @@ import "encoding/binary"
 var formatIQ3_XXS = gridFormat{
 	book: bookIQ3XXS, group: 32, steps: 15, step: 0.2, evenSigns: true, tiny: 1e-8, variances: 2, adjust: 1.0125,
 	unweighted: squareWeights,
+	pack:       packIQ3_XXS,
 }
 
 // squareWeights takes squares as weights.
-func squareWeights(w, x []float32, _ float32) {
-	for i, v := range x {
-		w[i] = v * v
-	}
-}
+func squareWeights(w, x []float32, _ float32) { squares(w, x) }
 
 func unpackIQ3_XXS(q []byte, scales, _ []float32, src []byte) {
 	points := bookIQ3XXS.points()
@@ -39,11 +36,7 @@ func unpackIQ3_XXS(q []byte, scales, _ []float32, src []byte) {
 	}
 }
 
-func encodeIQ3_XXS(dst []byte, x, importance []float32, _ float32) {
-	var b gridBlock
-	formatIQ3_XXS.encode(&b, x, importance)
-	packIQ3_XXS(dst, &b)
-}
+func encodeIQ3_XXS(dst []byte, x, w []float32, _ float32) { formatIQ3_XXS.write(dst, x, w) }
 
 func packIQ3_XXS(dst []byte, b *gridBlock) {
 	clear(dst)

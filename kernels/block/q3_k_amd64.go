@@ -77,11 +77,7 @@ func (d *descentLanes) quants(q []uint8, x []float32, lane, lanes int) {
 // search for the scale of each.
 func (k *symmetricKernels) weightedQ3_K(s *lanesQ3_K, b *batch) int {
 	n := len(b.x) / superBlock
-	if cap(s.squares) < n {
-		s.squares = make([]float32, n)
-	}
-	squares := s.squares[:n]
-	k.sumsOfSquares(squares, b.x, superBlock)
+	squares := k.squaresOf(&s.squares, b.x, superBlock)
 	for first := 0; first < n; first += k.lanes {
 		some := min(k.lanes, n-first)
 		for i := range some {

@@ -7,7 +7,8 @@ import "sync"
 // lanesQ4_0 is up to 16 blocks of Q4_0 or Q5_0 on their way.
 type lanesQ4_0 struct {
 	symmetricLanes
-	x, w     [16][32]float32
+	x        [16 * 32]float32
+	w        [16][32]float32
 	inverses [16][2]float32 // for both halves of a block
 	q        [16][32]uint8
 }
@@ -29,10 +30,8 @@ func (k *symmetricKernels) encodeNibbles(f *symmetricFormat, bytes int, plain fu
 			some := min(k.lanes, n-first)
 			x := &b.x[32*first]
 			if some < k.lanes { // what is in the other lanes does not matter
-				for i := range some {
-					copy(s.x[i][:], b.x[32*(first+i):])
-				}
-				x = &s.x[0][0]
+				copy(s.x[:], b.x[32*first:])
+				x = &s.x[0]
 			}
 			for i := range some {
 				at := 32 * (first + i)

@@ -21,11 +21,7 @@ func (f *laneScaleMins) lanes(k *scaleMinKernels) func(*batch) int {
 		n := len(b.x) / superBlock
 		if b.importance != nil {
 			search, quantize = f.weighted, k.positive
-			if cap(s.squares) < n {
-				s.squares = make([]float32, n)
-			}
-			s.squares = s.squares[:n]
-			k.symmetric.sumsOfSquares(s.squares, b.x, superBlock)
+			s.squares = k.symmetric.squaresOf(&s.squares, b.x, superBlock)
 		}
 		for first := 0; first < n; first += k.lanes {
 			some := min(k.lanes, n-first)

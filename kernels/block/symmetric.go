@@ -38,12 +38,10 @@ func (f *symmetricFormat) search(q []uint8, x, w []float32) (scale float32) {
 		clear(q[:len(x)])
 		return 0
 	}
-	var squares, wx [32]float32
+	var own, wx [32]float32
 	if w == nil {
-		for i, v := range x {
-			squares[i] = float32(v * v)
-		}
-		w = squares[:len(x)]
+		w = own[:len(x)]
+		squares(w, x)
 	}
 	for i, v := range x {
 		wx[i] = float32(w[i] * v)

@@ -82,6 +82,17 @@ func (f *symmetricFormat) inverseQuants(q []uint8, x []float32, inverse float32)
 	}
 }
 
+// squaresOf returns the sums of the squares of rows, in memory that grows as needed.
+func (k *symmetricKernels) squaresOf(memory *[]float32, x []float32, columns int) []float32 {
+	n := len(x) / columns
+	if cap(*memory) < n {
+		*memory = make([]float32, n)
+	}
+	sums := (*memory)[:n]
+	k.sumsOfSquares(sums, x, columns)
+	return sums
+}
+
 // sumsOfSquares stores the sum of the squares of each row, added from the front.
 func (k *symmetricKernels) sumsOfSquares(sums, x []float32, columns int) {
 	if len(sums) < k.lanes || columns%k.lanes != 0 {

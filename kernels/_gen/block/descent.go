@@ -141,13 +141,7 @@ func (m *machine) descent() {
 				m.choose(better, change, old, old)
 				VMOVUPS(old, row(record, i))
 			}
-			some := GP32()
-			if m.wide() {
-				KMOVW(better.(Op), some)
-			} else {
-				VMOVMSKPS(better.(Op), some)
-			}
-			ORL(some, changes)
+			m.note(better, changes)
 			Label(next)
 			advance(x, record)
 		})

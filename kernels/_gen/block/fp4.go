@@ -74,17 +74,7 @@ func (m *machine) largest() {
 			}
 			ADDQ(I32(64), x)
 		})
-		if m.wide() {
-			high := YMM()
-			VEXTRACTF64X4(Imm(1), most, high)
-			VMAXPS(high, most.AsY(), most.AsY())
-		}
-		high := XMM()
-		VEXTRACTF128(Imm(1), most.AsY(), high)
-		VMAXPS(high, most.AsX(), most.AsX())
-		VPERMILPS(Imm(0b1110), most.AsX(), high)
-		VMAXPS(high, most.AsX(), most.AsX())
-		VPERMILPS(Imm(1), most.AsX(), high)
+		high := m.lastTwo(most)
 		VMAXPS(high, most.AsX(), high)
 		VMOVSS(high, at(dst, 0))
 		ADDQ(I32(4), dst)

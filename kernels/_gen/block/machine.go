@@ -206,6 +206,17 @@ func (m *machine) skipIfNone(mask Register, label string) {
 	JZ(LabelRef(label))
 }
 
+// note sets the bits of the lanes of mask in a general register.
+func (m *machine) note(mask, to Register) {
+	some := GP32()
+	if m.wide() {
+		KMOVW(mask.(Op), some)
+	} else {
+		VMOVMSKPS(mask.(Op), some)
+	}
+	ORL(some, to)
+}
+
 // choose stores yes in the lanes of mask, no in the others. avo takes dst for
 // read if it has a mask: a register that is new would be in use from the beginning
 // of the function.
@@ -285,4 +296,21 @@ func checkVEX(f *ir.Function) error {
 		}
 	}
 	return nil
+}
+
+// lastTwo reduces v to the larger one of its first lane and of the first lane of the
+// register that it returns.
+func (m *machine) lastTwo(v VecVirtual) VecVirtual {
+	if m.wide() {
+		high := YMM()
+		VEXTRACTF64X4(Imm(1), v, high)
+		VMAXPS(high, v.AsY(), v.AsY())
+	}
+	high := XMM()
+	VEXTRACTF128(Imm(1), v.AsY(), high)
+	VMAXPS(high, v.AsX(), v.AsX())
+	VPERMILPS(Imm(0b1110), v.AsX(), high)
+	VMAXPS(high, v.AsX(), v.AsX())
+	VPERMILPS(Imm(1), v.AsX(), high)
+	return high
 }

@@ -37,17 +37,7 @@ func (m *machine) loadBlock32(x Register, absolute VecVirtual) block32 {
 		}
 	}
 	v := sizes[0]
-	if m.wide() {
-		high := YMM()
-		VEXTRACTF64X4(Imm(1), v, high)
-		VMAXPS(high, v.AsY(), v.AsY())
-	}
-	high := XMM()
-	VEXTRACTF128(Imm(1), v.AsY(), high)
-	VMAXPS(high, v.AsX(), v.AsX())
-	VPERMILPS(Imm(0b1110), v.AsX(), high)
-	VMAXPS(high, v.AsX(), v.AsX())
-	VPERMILPS(Imm(1), v.AsX(), high)
+	high := m.lastTwo(v)
 	b.most = XMM()
 	VMAXPS(high, v.AsX(), b.most)
 	return b

@@ -233,11 +233,5 @@ func (l *leveler) improve(set, i Register, top, lx, l2 VecVirtual, changes Regis
 	m.integerAnd(m.bits(0xff), t, t)
 	m.choose(better, t, q, q)
 	VMOVUPS(q, at(levelQ))
-	some := GP32()
-	if m.wide() {
-		KMOVW(better.(Op), some)
-	} else {
-		VMOVMSKPS(better.(Op), some)
-	}
-	ORL(some, changes)
+	m.note(better, changes)
 }
