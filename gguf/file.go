@@ -53,6 +53,16 @@ func (t *Tensor) Info() TensorInfo {
 // RowLen returns the elements of one row, Shape[0].
 func (t *Tensor) RowLen() int64 { return t.Shape[0] }
 
+// Dimensions returns Shape without ones at its end, which llama.cpp neither counts
+// as dimensions nor writes.
+func (t *Tensor) Dimensions() []int64 {
+	shape := t.Shape
+	for len(shape) > 1 && shape[len(shape)-1] == 1 {
+		shape = shape[:len(shape)-1]
+	}
+	return shape
+}
+
 // Rows returns the number of rows, the product of all dimensions but the first.
 func (t *Tensor) Rows() int64 { return product(t.Shape[1:]) }
 

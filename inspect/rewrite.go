@@ -38,22 +38,13 @@ func (r *Rewrite) output(path string, md *gguf.Metadata, tensors []*gguf.Tensor)
 	infos := make([]gguf.TensorInfo, len(tensors))
 	for i, t := range tensors {
 		infos[i] = t.Info()
-		infos[i].Shape = withoutOnes(t.Shape)
+		infos[i].Shape = t.Dimensions()
 	}
 	layout, err := gguf.NewLayout(md, infos, &gguf.WriterOptions{ByteOrder: r.source.ByteOrder})
 	if err != nil {
 		return Output{}, fmt.Errorf("%s: %w", r.source.Path, err)
 	}
 	return Output{path, tensors, layout.Size, layout}, nil
-}
-
-// withoutOnes drops ones at the end of a shape, which llama.cpp neither counts
-// as dimensions nor writes.
-func withoutOnes(shape []int64) []int64 {
-	for len(shape) > 1 && shape[len(shape)-1] == 1 {
-		shape = shape[:len(shape)-1]
-	}
-	return shape
 }
 
 // Run writes the outputs. All of them appear or none does; of several shards the

@@ -57,7 +57,7 @@ func (r *recipe) keepReason(t *gguf.Tensor) string {
 		return "copied"
 	case t.Elements() == 0:
 		return "empty"
-	case len(trim(t.Shape)) < 2:
+	case len(t.Dimensions()) < 2:
 		return "one-dimensional"
 	case !namesWeight(t.Name):
 		return "not a weight"
@@ -86,13 +86,4 @@ func (r *recipe) keepReason(t *gguf.Tensor) string {
 // name of five bytes both are -1.
 func namesWeight(name string) bool {
 	return strings.HasSuffix(name, "weight") || len(name) == len("weight")-1
-}
-
-// trim drops ones at the end of a shape, which llama.cpp neither counts as
-// dimensions nor writes.
-func trim(shape []int64) []int64 {
-	for len(shape) > 1 && shape[len(shape)-1] == 1 {
-		shape = shape[:len(shape)-1]
-	}
-	return shape
 }

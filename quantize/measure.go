@@ -54,7 +54,7 @@ func (p *piece) measure(t *Tensor, out []byte, d *Deviation) {
 		return // copied without a look at it
 	}
 	columns, rows := t.Shape[0], p.floats()
-	if t.From == t.To {
+	if t.copied() {
 		d.Add(Deviation{Elements: int64(len(rows)), power: sumOfSquares(rows)})
 		return
 	}

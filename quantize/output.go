@@ -152,30 +152,17 @@ func (p *place) write(c chunk, data []byte) error {
 
 var zeros [1 << 12]byte
 
-// complete fails when data is missing, and puts everything on the disk.
-func (out *output) complete() error {
-	for _, f := range out.files {
-		if f.stream != nil {
-			if err := f.stream.Close(); err != nil {
-				return err
-			}
-		}
-		if err := f.Sync(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // commit puts all outputs on the disk and then gives the files their names: all
-// of them or none.
+// of them or none. It fails when data is missing.
 func (s *stream) commit() error {
 	var files atomicfile.Group
 	for _, out := range s.outputs {
-		if err := out.complete(); err != nil {
-			return err
-		}
 		for _, f := range out.files {
+			if f.stream != nil {
+				if err := f.stream.Close(); err != nil {
+					return err
+				}
+			}
 			files = append(files, f.File)
 		}
 	}

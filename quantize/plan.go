@@ -99,7 +99,7 @@ func checkImportance(o *Options) error {
 func (p *Plan) tensor(name string, source *gguf.Tensor, c choice) (Tensor, error) {
 	t := Tensor{
 		Name:        name,
-		Shape:       trim(source.Shape),
+		Shape:       source.Dimensions(),
 		From:        source.Type,
 		To:          c.to,
 		BytesBefore: source.Size,
@@ -163,7 +163,7 @@ func (p *Plan) refuseFallbacks() error {
 // Check returns the first reason why Run would refuse the plan, or nil.
 func (p *Plan) Check() error {
 	for _, t := range p.Tensors {
-		if t.From == t.To {
+		if t.copied() {
 			continue
 		}
 		if isBlock(t.From) && !p.opts.AllowRequantize {

@@ -81,7 +81,7 @@ func (s *stream) difference(ctx context.Context, out *output) (problem string, e
 	tensors := make([]*gguf.Tensor, len(s.tensors))
 	for i := range tensors {
 		t := &out.plan.Tensors[i]
-		if tensors[i] = f.Tensor(t.Name); tensors[i] == nil || tensors[i].Type != t.To || !slices.Equal(trim(tensors[i].Shape), t.Shape) {
+		if tensors[i] = f.Tensor(t.Name); tensors[i] == nil || tensors[i].Type != t.To || !slices.Equal(tensors[i].Dimensions(), t.Shape) {
 			return fmt.Sprintf("%s is not there as planned", quoteTensor(t.Name)), nil
 		}
 	}

@@ -397,10 +397,6 @@ func (in *quantizeInput) outputName() string {
 	if in.model != nil {
 		path = in.model.FileName
 	}
-	dir, name := filepath.Split(path)
-	if prefix, _, _, ok := gguf.ParseShardPath(name); ok {
-		name = prefix
-	}
-	name = typeSuffix.ReplaceAllString(strings.TrimSuffix(name, ".gguf"), "")
-	return filepath.Join(dir, name+"-"+typeField+".gguf")
+	name := typeSuffix.ReplaceAllString(modelName(path), "")
+	return filepath.Join(filepath.Dir(path), name+"-"+typeField+".gguf")
 }

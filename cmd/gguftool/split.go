@@ -98,7 +98,7 @@ func isFolder(path string) bool {
 func modelName(path string) string {
 	name := filepath.Base(path)
 	if prefix, _, _, ok := gguf.ParseShardPath(name); ok {
-		return prefix
+		name = prefix
 	}
 	return strings.TrimSuffix(name, ".gguf")
 }
