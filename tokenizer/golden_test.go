@@ -42,7 +42,7 @@ func readGolden(t testing.TB, name string) *Vocab {
 		}
 		write(t, dir, fileTokenizer, data)
 	}
-	v, err := ReadHF(dir)
+	v, err := ReadHF(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

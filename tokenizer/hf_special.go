@@ -79,9 +79,14 @@ func looksSpecial(token string) bool {
 func (c *checkpoint) addedTokens(ids map[string]int64) (map[int64]hfAddedToken, error) {
 	special := c.specialTokens()
 	added := make(map[int64]hfAddedToken)
+	isNew := make(map[string]bool) // not in the vocabulary of the model
 	add := func(file string, a hfAddedToken) error {
 		if id, ok := ids[a.Content]; ok && id != a.ID {
 			return c.malformed(file, "added tokens", "%q has id %d, but it is %d in the vocabulary", a.Content, a.ID, id)
+		}
+		if !isNew[a.Content] {
+			_, a.alsoPiece = ids[a.Content]
+			isNew[a.Content] = !a.alsoPiece
 		}
 		ids[a.Content], added[a.ID] = a.ID, a
 		return nil
@@ -109,26 +114,16 @@ func (c *checkpoint) addedTokens(ids map[string]int64) (map[int64]hfAddedToken, 
 	for token := range special {
 		if id, ok := ids[token]; ok {
 			a := added[id]
-			a.ID, a.Content, a.Special = id, token, true
+			a.ID, a.Content, a.Special, a.alsoPiece = id, token, true, !isNew[token]
 			added[id] = a
 		}
 	}
 	return added, nil
 }
 
-// template sets the ids that v puts around a text.
-func (c *checkpoint) template(v *Vocab) error {
+// template sets the ids that v puts around a text: those of a post-processor.
+func (c *checkpoint) template(v *Vocab, post *hfPart) error {
 	v.prefix, v.suffix = []int32{}, []int32{}
-	if c.tokenizer == nil {
-		for role, ids := range map[string]*[]int32{"cls": &v.prefix, "sep": &v.suffix} {
-			id, ok := v.ids[c.specialName(role)]
-			if !ok {
-				return c.malformed(fileVocab, "vocabulary", "the token %q is not in it", c.specialName(role))
-			}
-			*ids = []int32{id}
-		}
-		return nil
-	}
 	add := func(to *[]int32, id int64) error {
 		if id < 0 || id >= int64(len(v.tokens)) {
 			return c.malformed(fileTokenizer, "post_processor", "has token %d of a vocabulary of %d", id, len(v.tokens))
@@ -136,47 +131,53 @@ func (c *checkpoint) template(v *Vocab) error {
 		*to = append(*to, int32(id))
 		return nil
 	}
-	p := c.tokenizer.PostProcessor
-	switch {
-	case p == nil:
-		return nil
-	case p.Type == "BertProcessing":
-		for _, end := range []struct {
-			token []any
-			to    *[]int32
-		}{{p.CLS, &v.prefix}, {p.Sep, &v.suffix}} {
-			if len(end.token) != 2 {
-				return c.malformed(fileTokenizer, "post_processor", "has no pair of token and id for cls and sep")
-			}
-			id, ok := integer(end.token[1])
-			if !ok {
-				return c.malformed(fileTokenizer, "post_processor", "has %v as an id", end.token[1])
-			}
-			if err := add(end.to, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	to, texts := &v.prefix, 0
-	for _, piece := range p.Single {
-		if piece.SpecialToken.ID == "" {
-			to = &v.suffix
-			texts++
+	for _, p := range post.sequence() {
+		before, after := []int32{}, []int32{} // never nil
+		switch p.Type {
+		case "ByteLevel": // trims offsets
 			continue
-		}
-		special, ok := p.SpecialTokens[piece.SpecialToken.ID]
-		if !ok {
-			return c.malformed(fileTokenizer, "post_processor", "uses the special token %q without defining it", piece.SpecialToken.ID)
-		}
-		for _, id := range special.IDs {
-			if err := add(to, id); err != nil {
-				return err
+		case "BertProcessing", "RobertaProcessing":
+			for _, end := range []struct {
+				token []any
+				to    *[]int32
+			}{{p.CLS, &before}, {p.Sep, &after}} {
+				if len(end.token) != 2 {
+					return c.malformed(fileTokenizer, "post_processor", "has no pair of token and id for cls and sep")
+				}
+				id, ok := integer(end.token[1])
+				if !ok {
+					return c.malformed(fileTokenizer, "post_processor", "has %v as an id", end.token[1])
+				}
+				if err := add(end.to, id); err != nil {
+					return err
+				}
 			}
+		case "TemplateProcessing":
+			to, texts := &before, 0
+			for _, piece := range p.Single {
+				if piece.SpecialToken.ID == "" {
+					to = &after
+					texts++
+					continue
+				}
+				special, ok := p.SpecialTokens[piece.SpecialToken.ID]
+				if !ok {
+					return c.malformed(fileTokenizer, "post_processor", "uses the special token %q without defining it", piece.SpecialToken.ID)
+				}
+				for _, id := range special.IDs {
+					if err := add(to, id); err != nil {
+						return err
+					}
+				}
+			}
+			if texts != 1 {
+				return c.malformed(fileTokenizer, "post_processor", "the template of a single text has %d texts", texts)
+			}
+		default:
+			return c.unsupported(fileTokenizer, "post_processor", "known are TemplateProcessing, BertProcessing, RobertaProcessing and ByteLevel",
+				"the type is %q", p.Type)
 		}
-	}
-	if texts != 1 {
-		return c.malformed(fileTokenizer, "post_processor", "the template of a single text has %d texts", texts)
+		v.prefix, v.suffix = append(before, v.prefix...), append(v.suffix, after...)
 	}
 	return nil
 }
@@ -188,9 +189,7 @@ func (c *checkpoint) specialKeys(v *Vocab) error {
 	named := roles
 	var listed []hfAddedToken
 	if c.tokenizer != nil {
-		if c.namesFromTemplate(v) {
-			named = append(named[:len(named):len(named)], "eot")
-		}
+		named = append(named[:len(named):len(named)], c.namesFromTemplate(v)...)
 		listed = c.tokenizer.AddedTokens
 	}
 	for _, role := range named {
@@ -206,8 +205,12 @@ func (c *checkpoint) specialKeys(v *Vocab) error {
 		}
 	}
 	for _, role := range named {
-		value, ok := c.model[role+"_token_id"]
-		if !ok || value == nil {
+		value := c.model[role+"_token_id"]
+		if value == nil {
+			inner, _ := c.model["text_config"].(map[string]any)
+			value = inner[role+"_token_id"]
+		}
+		if _, several := value.([]any); value == nil || several && role == "eos" {
 			continue
 		}
 		id, ok := integer(value)
@@ -226,9 +229,10 @@ func (c *checkpoint) specialKeys(v *Vocab) error {
 }
 
 // namesFromTemplate completes the names in tokenizer_config.json, and finds out
-// which special tokens the template adds. eot reports that it ends in another
-// token than the named one, which then is the end of a turn.
-func (c *checkpoint) namesFromTemplate(v *Vocab) (eot bool) {
+// which special tokens the templates add. A template that ends in another token
+// than the named one makes that the end, and what was the end becomes the end of
+// a turn (eot) or of a message (eom); these roles are returned.
+func (c *checkpoint) namesFromTemplate(v *Vocab) (more []string) {
 	configured := len(c.config) > 0
 	// A name that is an object is never equal to a token: so it is in llama.cpp's
 	// converter, whose files show it.
@@ -241,49 +245,79 @@ func (c *checkpoint) namesFromTemplate(v *Vocab) (eot bool) {
 	complete("bos", name("cls"))
 	complete("eos", name("sep"))
 	p := c.tokenizer.PostProcessor
-	if p == nil || p.Type != "TemplateProcessing" {
-		return false
+	if p == nil {
+		return nil
 	}
-	var first, last string
-	if n := len(p.Single); n > 1 {
-		first, last = p.Single[0].SpecialToken.ID, p.Single[n-1].SpecialToken.ID
+	processors := p.Processors
+	if processors == nil {
+		processors = []hfPart{*p}
 	}
-	if first != "" {
-		complete("bos", first)
-		v.adds = v.adds.with("bos", !configured || first == name("bos") || first == name("cls"))
-	}
-	if last != "" {
-		if configured && last != name("eos") {
-			c.config["eot_token"], c.config["eos_token"] = name("eos"), last
-			eot = true
+	for i := range processors {
+		switch p := &processors[i]; p.Type {
+		case "ByteLevel":
+			v.adds = v.adds.with("bos", false).with("eos", false)
+		case "RobertaProcessing":
+			v.adds = v.adds.set("bos", true).set("eos", true).set("sep", true)
+			if len(p.CLS) > 0 {
+				complete("cls", p.CLS[0])
+			}
+			if len(p.Sep) > 0 {
+				complete("sep", p.Sep[0])
+			}
+		case "TemplateProcessing":
+			var first, last string
+			if n := len(p.Single); n > 1 {
+				first, last = p.Single[0].SpecialToken.ID, p.Single[n-1].SpecialToken.ID
+			}
+			if first != "" {
+				complete("bos", first)
+				if first != name("bos") {
+					complete("cls", first)
+				}
+				v.adds = v.adds.set("bos", !configured || first == name("bos") || first == name("cls"))
+			}
+			if last != "" {
+				if configured && last != name("eos") {
+					if len(more) < 2 {
+						role := []string{"eot", "eom"}[len(more)]
+						c.config[role+"_token"] = name("eos")
+						more = append(more, role)
+					}
+					c.config["eos_token"] = last
+				}
+				v.adds = v.adds.set("eos", true)
+			}
+			c.separatorFromPair(v, p.Pair, first, last)
 		}
-		v.adds = v.adds.with("eos", true)
 	}
+	return more
+}
 
-	// The pair without its ends is A, separators, B.
-	pair := p.Pair
+// separatorFromPair finds out whether the template of a pair of texts puts a
+// separator between them; first and last are what stands at the ends of that of
+// a single text.
+func (c *checkpoint) separatorFromPair(v *Vocab, pair []hfTemplatePiece, first, last string) {
+	configured := len(c.config) > 0
 	if len(pair) > 0 && first != "" && pair[0].SpecialToken.ID == first {
 		pair = pair[1:]
 	}
 	if n := len(pair); n > 0 && last != "" && pair[n-1].SpecialToken.ID == last {
 		pair = pair[:n-1]
 	}
+	// What is left is A, separators, B.
 	if n := len(pair); n < 3 || pair[0].Sequence.ID != "A" || pair[n-1].Sequence.ID != "B" {
-		return eot
+		return
 	}
-	separates := func(token string) bool {
-		eos := name("eos")
-		if !configured {
-			eos = last
-		}
-		return token != "" && (token == name("sep") || token == eos)
+	sep, eos := c.config["sep_token"], c.config["eos_token"]
+	if !configured {
+		eos = last
 	}
+	separates := func(token string) bool { return token != "" && (token == sep || token == eos) }
 	between := pair[1 : len(pair)-1]
 	adds := last == "" && separates(between[0].SpecialToken.ID) ||
 		len(between) == 2 && separates(between[1].SpecialToken.ID)
-	v.adds = v.adds.with("sep", adds)
-	if adds {
-		complete("sep", name("eos"))
+	v.adds = v.adds.set("sep", adds)
+	if adds && configured && contentOf(sep) == "" && eos != nil {
+		c.config["sep_token"] = eos
 	}
-	return eot
 }

@@ -82,7 +82,7 @@ func TestSetMetadataGolden(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			v, err := ReadHF(filepath.Join(dir, name))
+			v, err := ReadHF(filepath.Join(dir, name), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

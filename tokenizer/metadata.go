@@ -7,27 +7,33 @@ import (
 	"github.com/gguftool/gguftool/internal/fault"
 )
 
-// bertModel is tokenizer.ggml.model of WordPiece.
-const bertModel = "bert"
+// Values of tokenizer.ggml.model.
+const (
+	bertModel = "bert" // WordPiece
+	bpeModel  = "gpt2" // BPE of bytes
+)
+
+// readers read the tokenizers of each tokenizer.ggml.model.
+var readers = map[string]func(*gguf.Metadata) (*Tokenizer, error){
+	bertModel:    bertFromGGUF,
+	bpeModel:     bpeFromGGUF,
+	spmModel:     sentenceFromGGUF,
+	unigramModel: sentenceFromGGUF,
+}
 
 // otherModels names the tokenizers that a GGUF file can have besides.
 var otherModels = map[string]string{
-	"gpt2":  "BPE",
-	"llama": "SentencePiece BPE",
-	"t5":    "Unigram",
-	"rwkv":  "RWKV",
+	"rwkv": "RWKV",
 }
 
 // FromGGUF returns the tokenizer that the metadata of a model describes.
 //
-// The keys of llama.cpp record neither all settings nor, in older files, the
-// letter case: where no key says so, clean_text and handle_chinese_chars are
-// on, words have at most 100 characters, and text is lowered in case unless the
-// vocabulary has upper-case letters. Files that gguftool wrote say what differs
-// in gguftool.tokenizer.* keys.
+// The keys of llama.cpp do not record all of a tokenizer; what they leave out is
+// what the published models have. Files that gguftool wrote say what differs in
+// gguftool.tokenizer.* keys.
 //
 // It fails with a *gguf.FormatError where the keys make no tokenizer, and with
-// a *gguf.UnsupportedError where they make one that is not WordPiece.
+// a *gguf.UnsupportedError where they make one of another kind.
 func FromGGUF(md *gguf.Metadata) (*Tokenizer, error) {
 	value, ok := md.Lookup(keyModel)
 	if !ok {
@@ -37,38 +43,20 @@ func FromGGUF(md *gguf.Metadata) (*Tokenizer, error) {
 	if !ok {
 		return nil, malformedKey(keyModel, "is %s instead of string", value.Type())
 	}
-	if model != bertModel {
+	read, ok := readers[model]
+	if !ok {
 		kind, ok := otherModels[model]
 		if !ok {
 			kind = "not known"
 		}
-		return nil, fault.Unsupported("", "key "+keyModel, "only WordPiece tokenizers (bert) can be used",
+		return nil, fault.Unsupported("", "key "+keyModel, "WordPiece (bert), BPE (gpt2, llama) and Unigram (t5) are",
 			"the tokenizer %q (%s) is not supported", model, kind)
 	}
-	v, err := readVocabulary(md)
-	if err != nil {
-		return nil, err
-	}
-	s, err := understood(md, v)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.override(md, v); err != nil {
-		return nil, err
-	}
-	switch {
-	case s.unknown < 0:
-		return nil, malformedKey(keyUnknown, "is missing, and no token is [UNK]")
-	case s.prefix == nil:
-		return nil, malformedKey(keyBOS, "is missing, and no token is [CLS]")
-	case s.suffix == nil:
-		return nil, malformedKey(keySeparator, "is missing, and no token is [SEP]")
-	}
-	return newTokenizer(v, &s)
+	return read(md)
 }
 
-// readVocabulary reads the token list.
-func readVocabulary(md *gguf.Metadata) (*vocabulary, error) {
+// readTokens reads the token list as it is stored.
+func readTokens(md *gguf.Metadata) ([]string, error) {
 	value, ok := md.Lookup(keyTokens)
 	if !ok {
 		return nil, malformedKey(keyTokens, "is missing")
@@ -80,43 +68,14 @@ func readVocabulary(md *gguf.Metadata) (*vocabulary, error) {
 	if len(stored) == 0 || len(stored) > math.MaxInt32 {
 		return nil, malformedKey(keyTokens, "has %d tokens", len(stored))
 	}
-	types, err := readTypes(md, len(stored))
-	if err != nil {
-		return nil, err
-	}
-	var later []int32
-	if err := readIDs(md, keyContinuations, len(stored), &later); err != nil {
-		return nil, err
-	}
-	continues := make(map[int]bool, len(later))
-	for _, id := range later {
-		continues[int(id)] = true
-	}
-	tokens := make([]string, len(stored))
-	for i, s := range stored {
-		tokens[i] = tokenForm(s, types[i], continues[i])
-	}
-	v, err := newVocabulary(tokens, types)
-	if err != nil {
-		return nil, malformedKey(keyTokens, "%v", err)
-	}
-	return v, nil
+	return stored, nil
 }
 
-// readTypes reads the token types. Where there are none, tokens in brackets
-// without a phantom space are control tokens and others are normal.
+// readTypes reads the types of n tokens; it returns nil where there are none.
 func readTypes(md *gguf.Metadata, n int) ([]tokenType, error) {
-	types := make([]tokenType, n)
 	value, ok := md.Lookup(keyTokenType)
 	if !ok {
-		stored, _ := gguf.Array[string](md, keyTokens)
-		for i, s := range stored {
-			types[i] = normalToken
-			if isBracketed(s) {
-				types[i] = controlToken
-			}
-		}
-		return types, nil
+		return nil, nil
 	}
 	a, ok := gguf.Array[int32](md, keyTokenType)
 	if !ok {
@@ -125,34 +84,39 @@ func readTypes(md *gguf.Metadata, n int) ([]tokenType, error) {
 	if len(a) != n {
 		return nil, malformedKey(keyTokenType, "has %d types for %d tokens", len(a), n)
 	}
+	types := make([]tokenType, n)
 	for i, t := range a {
 		types[i] = tokenType(t)
 	}
 	return types, nil
 }
 
-// newTokenizer makes the parts of a tokenizer.
-func newTokenizer(v *vocabulary, s *settings) (*Tokenizer, error) {
-	t := &Tokenizer{
-		tokens:     v.tokens,
-		normalizer: newBertNormalizer(s.bertOptions),
-		model:      &wordPiece{tokens: newTrie(laterPiece), unknown: s.unknown, maxWordRunes: s.maxWordRunes},
-		prefix:     s.prefix,
-		suffix:     s.suffix,
+// newKeyVocabulary is newVocabulary for tokens of metadata.
+func newKeyVocabulary(tokens []string, types []tokenType) (*vocabulary, error) {
+	v, err := newVocabulary(tokens, types)
+	if err != nil {
+		return nil, malformedKey(keyTokens, "%v", err)
 	}
-	apart := make(map[int]bool) // added tokens that are not in the vocabulary of the model
+	return v, nil
+}
+
+// readSpecial reads the ids of special tokens, by key.
+func readSpecial(md *gguf.Metadata, size int) (map[string]int32, error) {
+	ids := make(map[string]int32)
+	for _, key := range []string{keyBOS, keyEOS, keyEOT, keyUnknown, keySeparator, keyPadding, keyCLS, keyMask} {
+		if err := readID(md, key, size, ids); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// newTokenizer puts the parts of a tokenizer together.
+func newTokenizer(v *vocabulary, s *settings, n normalizer, m model, d decoder) (*Tokenizer, error) {
+	t := &Tokenizer{tokens: v.tokens, types: v.types, normalizer: n, model: m, prefix: s.prefix, suffix: s.suffix, decoder: d}
 	for i, id := range v.added() {
 		if err := t.addAdded(addedToken{id: id, content: v.tokens[id], flags: s.flags[i]}); err != nil {
 			return nil, err
-		}
-		apart[int(id)] = s.flags[i]&alsoPiece == 0
-	}
-	for i, token := range v.tokens {
-		if v.types[i] == unusedToken || apart[i] {
-			continue
-		}
-		if err := t.model.add(token, int32(i)); err != nil {
-			return nil, tooManyPrefixes(err)
 		}
 	}
 	return t, nil
@@ -162,7 +126,10 @@ func newTokenizer(v *vocabulary, s *settings) (*Tokenizer, error) {
 func (t *Tokenizer) addAdded(token addedToken) error {
 	set, content := &t.raw, token.content
 	if token.flags&normalized != 0 {
-		set, content = &t.normalized, string(t.normalizer.append(nil, token.content))
+		set = &t.normalized
+		if t.normalizer != nil {
+			content = string(t.normalizer.append(nil, token.content))
+		}
 	}
 	if *set == nil {
 		*set = newAddedSet()
@@ -175,4 +142,55 @@ func (t *Tokenizer) addAdded(token addedToken) error {
 
 func tooManyPrefixes(err error) error {
 	return fault.Unsupported("", "key "+keyTokens, "", "the vocabulary is too large: %v", err)
+}
+
+func malformedKey(key, format string, args ...any) error {
+	return fault.Malformed("", "key "+key, format, args...)
+}
+
+func readBool(md *gguf.Metadata, key string, b *bool) error {
+	value, ok := md.Lookup(key)
+	if !ok {
+		return nil
+	}
+	if *b, ok = value.Bool(); !ok {
+		return malformedKey(key, "is %s instead of bool", value.Type())
+	}
+	return nil
+}
+
+// readID puts the token id at key, if there is one, into ids.
+func readID(md *gguf.Metadata, key string, size int, ids map[string]int32) error {
+	value, ok := md.Lookup(key)
+	if !ok {
+		return nil
+	}
+	id, ok := value.Int()
+	if !ok {
+		return malformedKey(key, "is %s instead of an integer", value.Type())
+	}
+	if id < 0 || id >= int64(size) {
+		return malformedKey(key, "is token %d of a vocabulary of %d", id, size)
+	}
+	ids[key] = int32(id)
+	return nil
+}
+
+// readIDs sets ids to the array at key, if there is one.
+func readIDs(md *gguf.Metadata, key string, size int, ids *[]int32) error {
+	value, ok := md.Lookup(key)
+	if !ok {
+		return nil
+	}
+	a, ok := gguf.Array[int32](md, key)
+	if !ok {
+		return malformedKey(key, "is %s instead of an array of i32", value.Type())
+	}
+	for _, id := range a {
+		if id < 0 || int(id) >= size {
+			return malformedKey(key, "has token %d of a vocabulary of %d", id, size)
+		}
+	}
+	*ids = append([]int32{}, a...) // never nil
+	return nil
 }

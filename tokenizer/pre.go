@@ -1,56 +1,121 @@
 package tokenizer
 
-import "strings"
+import (
+	"fmt"
+	"slices"
 
-// A preTokenizer is a value of tokenizer.ggml.pre. llama.cpp's converter chooses
-// it by a hash of the ids of one test text, so it depends on the vocabulary; a
-// few tokens of that text tell the published vocabularies apart.
+	"github.com/dlclark/regexp2"
+)
+
+// A span is a piece of a text, from start up to end.
+type span struct{ start, end int }
+
+// A splitter is a part of a pre-tokenizer that cuts text into pieces.
+type splitter interface {
+	// split appends the pieces of text to spans, in order.
+	split(text []byte, spans []span) []span
+}
+
+// gpt2Pattern is what ByteLevel cuts text with.
+const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+// A preTokenizer is the chain of splitters that cuts text into words: each cuts
+// the pieces of the one before.
 type preTokenizer struct {
-	name string
-	ids  map[string]int32
+	stages []splitter
+	forms  []string // what each stage is, the same for stages that do the same
+
+	// addSpace is the stage that has a space put before its pieces, unless they
+	// begin with one; len(stages) stands for the words, -1 for none.
+	addSpace int
+
+	// spelt is the first stage that sees bytes spelt in letters (byteAlphabet);
+	// those before see text.
+	spelt int
 }
 
-var preTokenizers = []preTokenizer{
-	// bert-base-uncased, which most English models share. The hash of this
-	// vocabulary is in the converter's list twice, as bert-bge and as jina-v2-en;
-	// the second counts.
-	{"jina-v2-en", map[string]int32{
-		"[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "normal": 3671, "multiple": 3674, "##nated": 23854,
-		"apple": 6207, "##щ": 29754, "`": 1036, "told": 2409, "sure": 2469, "tea": 5572,
-	}},
-	// bert-base-chinese, of bge-*-zh.
-	{"bert-bge-large", map[string]int32{
-		"[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "##rma": 13156, "##ple": 10383, "##cat": 10869,
-		"我": 2769, "想": 2682, "apple": 8350, "天": 1921, "tea": 9686, "##ld": 8635,
-	}},
-}
-
-// unknownPre is written for a vocabulary that llama.cpp's converter does not
-// know and refuses. llama.cpp does not look at the value for WordPiece.
-const unknownPre = "default"
-
-// recognize returns the value of tokenizer.ggml.pre for v.
-func (v *Vocab) recognize() string {
-	var known []string
-	for _, p := range preTokenizers {
-		if v.is(&p) {
-			return p.name
-		}
-		known = append(known, p.name)
-	}
-	v.warn("the vocabulary is none that llama.cpp's converter knows (%s): %s is %q, which makes no difference for WordPiece",
-		strings.Join(known, ", "), keyPre, unknownPre)
-	return unknownPre
-}
-
-func (v *Vocab) is(p *preTokenizer) bool {
-	if v.bertOptions != (bertOptions{cleanText: true, cjkWords: true, stripAccents: true, lowercase: true}) {
-		return false
-	}
-	for token, id := range p.ids {
-		if got, ok := v.ids[token]; !ok || got != id {
-			return false
+// newPreTokenizer makes the pre-tokenizer of a BPE of bytes from the parts of
+// tokenizer.json.
+func newPreTokenizer(parts []hfPart) (*preTokenizer, error) {
+	p := &preTokenizer{addSpace: -1, spelt: -1}
+	for i := range parts {
+		if err := p.add(&parts[i]); err != nil {
+			return nil, err
 		}
 	}
-	return true
+	if p.spelt < 0 {
+		return nil, fmt.Errorf("it has no ByteLevel")
+	}
+	return p, nil
+}
+
+// equal reports whether p and q do the same.
+func (p *preTokenizer) equal(q *preTokenizer) bool {
+	return slices.Equal(p.forms, q.forms) && p.addSpace == q.addSpace && (p.spelt == q.spelt || p.spelt >= len(p.stages) && q.spelt >= len(q.stages))
+}
+
+func (p *preTokenizer) add(part *hfPart) error {
+	var s splitter
+	var form string
+	var err error
+	switch part.Type {
+	case "ByteLevel":
+		if p.spelt >= 0 {
+			return fmt.Errorf("it has ByteLevel twice")
+		}
+		if isTrue(part.AddPrefixSpace) {
+			p.addSpace = len(p.stages)
+		}
+		if isTrue(part.UseRegex) {
+			isolated := hfPart{Pattern: &hfPattern{Regex: new(gpt2Pattern)}, Behavior: "Isolated"}
+			if s, form, err = newSplit(&isolated); err == nil {
+				p.stages, p.forms = append(p.stages, s), append(p.forms, form)
+			}
+		}
+		p.spelt = len(p.stages)
+		return err
+	case "Split":
+		s, form, err = newSplit(part)
+	case "Digits":
+		s, form = digitSplitter(part.IndividualDigits), fmt.Sprintf("Digits %t", part.IndividualDigits)
+	case "Punctuation":
+		switch part.Behavior {
+		case "Isolated", "Contiguous", "":
+		default:
+			return fmt.Errorf("its Punctuation has the behavior %q", part.Behavior)
+		}
+		s, form = punctuationSplitter(part.Behavior == "Contiguous"), "Punctuation "+part.Behavior
+	default:
+		return fmt.Errorf("it has %s", part.Type)
+	}
+	p.stages, p.forms = append(p.stages, s), append(p.forms, form)
+	return err
+}
+
+// newSplit makes the splitter of a Split, and says what it is.
+func newSplit(part *hfPart) (splitter, string, error) {
+	var regex string
+	switch p := part.Pattern; {
+	case p == nil || p.Regex == nil && p.String == nil:
+		return nil, "", fmt.Errorf("its Split has no pattern")
+	case p.Regex != nil:
+		regex = *p.Regex
+	default:
+		regex = regexp2.Escape(*p.String)
+	}
+	isolated := part.Behavior == "Isolated"
+	if w, ok := parseWordPattern(regex); ok && (isolated || part.Behavior == "Removed" && part.Invert) {
+		// It leaves nothing between its matches, so there is nothing to remove.
+		return &w, fmt.Sprintf("words %+v", w), nil
+	}
+	if isolated {
+		if s := newRunSplitter(regex); s != nil {
+			return s, "runs " + regex, nil
+		}
+		if regex == deepseekPattern {
+			return deepseekSplitter{}, "DeepSeek", nil
+		}
+	}
+	s, err := newRegexSplitter(regex, part.Behavior, part.Invert)
+	return s, fmt.Sprintf("%s %t %s", part.Behavior, part.Invert, regex), err
 }

@@ -14,12 +14,23 @@ type Vocab struct {
 	// Warnings says what is unusual about the tokenizer, a sentence each.
 	Warnings []string
 
-	tokenTypeCount uint32
-	pre            string
-	special        roleList[uint32] // ids
-	adds           roleList[bool]   // whether they are added to a text
-	lowercaseKey   *bool            // as far as they are written
-	stripKey       *bool
+	// Templates, if there is such a function, writes the chat templates, which
+	// stand among the keys of the tokenizer.
+	Templates func(*gguf.Metadata)
+
+	scheme       scheme
+	listed       int
+	pre          string
+	special      roleList[uint32] // ids
+	adds         roleList[bool]   // whether they are added to a text
+	lowercaseKey *bool            // as far as they are written
+	stripKey     *bool
+}
+
+// A scheme is what tokenizers of one kind have beyond others.
+type scheme interface {
+	// setMetadata writes all keys of v.
+	setMetadata(md *gguf.Metadata, v *Vocab)
 }
 
 // A roleList gives values to roles of special tokens, in the order of a file.
@@ -41,6 +52,17 @@ func (l roleList[T]) with(role string, value T) roleList[T] {
 	}{role, value})
 }
 
+// set gives a role a value, where it stands or at the end.
+func (l roleList[T]) set(role string, value T) roleList[T] {
+	for i := range l {
+		if l[i].role == role {
+			l[i].value = value
+			return l
+		}
+	}
+	return l.with(role, value)
+}
+
 func (v *Vocab) warn(format string, args ...any) {
 	v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...))
 }
@@ -49,11 +71,17 @@ func (v *Vocab) warn(format string, args ...any) {
 // vocabulary to the size in config.json.
 func (v *Vocab) Size() int { return len(v.tokens) }
 
+// Listed returns how many entries tokenizer.json has for tokens: those of the
+// model's vocabulary and the added tokens, some of which may be in both. It is 0
+// for a tokenizer of other files.
+func (v *Vocab) Listed() int { return v.listed }
+
 // roleKeys are the keys of roles; llama.cpp has none for cls any more.
 var roleKeys = map[string]struct{ id, add string }{
 	"bos":  {keyBOS, keyAddBOS},
 	"eos":  {keyEOS, keyAddEOS},
 	"eot":  {keyEOT, ""},
+	"eom":  {keyEOM, ""},
 	"unk":  {keyUnknown, ""},
 	"sep":  {keySeparator, keyAddSeparator},
 	"pad":  {keyPadding, ""},
@@ -64,20 +92,20 @@ var roleKeys = map[string]struct{ id, add string }{
 // of llama.cpp's converter; they are the last keys of the files it makes. After
 // them come gguftool.tokenizer.* keys, only for a tokenizer that llama.cpp's keys
 // do not describe in full.
-func (v *Vocab) SetMetadata(md *gguf.Metadata) {
-	stored, types := make([]string, len(v.tokens)), make([]int32, len(v.tokens))
-	var later []int32
-	for i, token := range v.tokens {
-		stored[i], types[i] = phantomForm(token, v.types[i]), int32(v.types[i])
-		if tokenForm(stored[i], v.types[i], false) != token {
-			later = append(later, int32(i))
-		}
+func (v *Vocab) SetMetadata(md *gguf.Metadata) { v.scheme.setMetadata(md, v) }
+
+// setTypes writes the token types.
+func (v *Vocab) setTypes(md *gguf.Metadata) {
+	types := make([]int32, len(v.types))
+	for i, t := range v.types {
+		types[i] = int32(t)
 	}
-	md.Set(keyTokenTypeCount, gguf.ValueOf(v.tokenTypeCount))
-	md.Set(keyModel, gguf.ValueOf(bertModel))
-	md.Set(keyPre, gguf.ValueOf(v.pre))
-	md.Set(keyTokens, gguf.ArrayOf(stored))
 	md.Set(keyTokenType, gguf.ArrayOf(types))
+}
+
+// setSpecial writes what llama.cpp's converter knows about special tokens, chat
+// templates and the normalizer.
+func (v *Vocab) setSpecial(md *gguf.Metadata) {
 	for _, e := range v.special {
 		if key := roleKeys[e.role].id; key != "" {
 			md.Set(key, gguf.ValueOf(e.value))
@@ -88,43 +116,13 @@ func (v *Vocab) SetMetadata(md *gguf.Metadata) {
 			md.Set(key, gguf.ValueOf(e.value))
 		}
 	}
+	if v.Templates != nil {
+		v.Templates(md)
+	}
 	if v.lowercaseKey != nil {
 		md.Set(keyLowercase, gguf.ValueOf(*v.lowercaseKey))
 	}
 	if v.stripKey != nil {
 		md.Set(keyStripAccents, gguf.ValueOf(*v.stripKey))
 	}
-	if len(later) > 0 {
-		md.Set(keyContinuations, gguf.ArrayOf(later))
-	}
-	if s, err := understood(md, v.vocabulary); err == nil { // the keys are those above
-		v.setOverrides(md, &s)
-	}
-}
-
-// complete adds the keys that llama.cpp's converter leaves out although
-// llama.cpp would then assume something that is not so: it has the ids of
-// bert-base-uncased and lowers case unless told otherwise.
-func (v *Vocab) complete() {
-	assumed := func(role string, id uint32, ids ...int32) {
-		if len(ids) == 1 && uint32(ids[0]) != id {
-			v.special = v.special.with(role, uint32(ids[0]))
-		}
-	}
-	named := func(token string) []int32 {
-		if id, ok := v.ids[token]; ok {
-			return []int32{id}
-		}
-		return nil
-	}
-	assumed("bos", 101, v.prefix...)
-	assumed("unk", 100, v.unknown)
-	assumed("sep", 102, v.suffix...)
-	assumed("pad", 0, named("[PAD]")...)
-	assumed("mask", 103, named("[MASK]")...)
-	lower := v.bertOptions.lowercase
-	if v.lowercaseKey == nil && (!lower || v.looksCased()) {
-		v.lowercaseKey = &lower
-	}
-	v.pre = v.recognize()
 }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"iter"
 	"strings"
 	"unicode"
 
@@ -48,6 +49,27 @@ func (v *vocabulary) added() []int32 {
 		}
 	}
 	return ids
+}
+
+// pieces yields the tokens that the model has, whose added tokens have flags.
+func (v *vocabulary) pieces(flags []addedFlags) iter.Seq2[int32, string] {
+	return func(yield func(int32, string) bool) {
+		added := 0
+		for i, token := range v.tokens {
+			switch t := v.types[i]; {
+			case t == controlToken || t == userToken:
+				added++
+				if flags[added-1]&alsoPiece == 0 {
+					continue
+				}
+			case t == unusedToken:
+				continue
+			}
+			if !yield(int32(i), token) {
+				return
+			}
+		}
+	}
 }
 
 // lastNormal returns the highest id of a normal token, or -1.

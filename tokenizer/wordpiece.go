@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"strings"
 	"unicode/utf8"
 )
 
@@ -11,7 +12,8 @@ const continuation = "##"
 // published BERT tokenizer.
 const defaultMaxWordRunes = 100
 
-// A wordPiece cuts words into the longest tokens, from left to right.
+// A wordPiece cuts the words of BertPreTokenizer into the longest tokens, from
+// left to right.
 type wordPiece struct {
 	tokens       *trie // firstPiece and laterPiece are its roots
 	unknown      int32
@@ -36,9 +38,16 @@ func (w *wordPiece) add(token string, id int32) error {
 	return w.tokens.insert(root, token, id)
 }
 
-// append appends the ids of word: those of its pieces, or that of the unknown
-// token where it is too long or no pieces make it up.
-func (w *wordPiece) append(dst []int32, word []byte) []int32 {
+func (w *wordPiece) append(dst []int32, text []byte, _ bool) []int32 {
+	for start, end := nextWord(text, 0); start < len(text); start, end = nextWord(text, end) {
+		dst = w.appendWord(dst, text[start:end])
+	}
+	return dst
+}
+
+// appendWord appends the ids of word: those of its pieces, or that of the
+// unknown token where it is too long or no pieces make it up.
+func (w *wordPiece) appendWord(dst []int32, word []byte) []int32 {
 	if len(word) > w.maxWordRunes && utf8.RuneCount(word) > w.maxWordRunes {
 		return append(dst, w.unknown)
 	}
@@ -51,4 +60,30 @@ func (w *wordPiece) append(dst []int32, word []byte) []int32 {
 		dst, word, root = append(dst, id), word[n:], laterPiece
 	}
 	return dst
+}
+
+// A wordPieceDecoder joins words with spaces, and takes those away that English
+// has not.
+type wordPieceDecoder struct{}
+
+var unspaced = strings.NewReplacer(" .", ".", " ?", "?", " !", "!", " ,", ",")
+
+// shortened are looked for after unspaced, one after the other.
+var shortened = [][2]string{{" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}
+
+func (wordPieceDecoder) decode(tokens []string) string {
+	var b strings.Builder
+	for i, token := range tokens {
+		if piece, ok := strings.CutPrefix(token, continuation); ok && i > 0 {
+			token = piece
+		} else if i > 0 {
+			token = " " + token
+		}
+		token = unspaced.Replace(token) // each token of its own: so does the library
+		for _, c := range shortened {
+			token = strings.ReplaceAll(token, c[0], c[1])
+		}
+		b.WriteString(token)
+	}
+	return b.String()
 }

@@ -135,12 +135,15 @@ def keys(llama, path):
     sys.path.insert(0, str(llama / "gguf-py"))
     from gguf import GGUFReader, GGUFValueType
 
-    names = {GGUFValueType.UINT32: "u32", GGUFValueType.STRING: "string", GGUFValueType.BOOL: "bool", GGUFValueType.INT32: "i32", GGUFValueType.ARRAY: "array"}
+    names = {GGUFValueType.UINT32: "u32", GGUFValueType.STRING: "string", GGUFValueType.BOOL: "bool", GGUFValueType.INT32: "i32", GGUFValueType.ARRAY: "array", GGUFValueType.FLOAT32: "f32", GGUFValueType.UINT8: "u8"}
     lines = []
     for key, field in GGUFReader(path).fields.items():
         if key.startswith("tokenizer."):
             kind = " ".join(names[t] for t in field.types)
-            lines.append("%s %s %s\n" % (key, kind, json.dumps(field.contents(), ensure_ascii=False)))
+            value = json.dumps(field.contents(), ensure_ascii=False)
+            if kind == "array f32":
+                value = "[%s]" % ", ".join("%.8e" % f for f in field.contents())
+            lines.append("%s %s %s\n" % (key, kind, value))
     return "".join(lines)
 
 
