@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -271,6 +272,32 @@ func testPackRowsAndColumns(t *testing.T, _ cpu.Path) {
 			for i, v := range got.panels {
 				if v != want.panels[i] {
 					t.Fatalf("(%d, %d): panel element %d is %v, want %v", outputs, inputs, i, v, want.panels[i])
+				}
+			}
+		}
+	}
+}
+
+// The first outputs and inputs of packed weights give what these weights give
+// when they are packed alone.
+func TestFirst(t *testing.T) { onEachPath(t, testFirst) }
+
+func testFirst(t *testing.T, _ cpu.Path) {
+	rng := rand.New(rand.NewPCG(8, 1))
+	w, _ := randomView(t, rng, 70, 45)
+	whole := packRows(t, nil, w)
+	for _, outputs := range []int{0, 1, 15, 16, 17, 33, 64, 70} {
+		for _, inputs := range []int{0, 1, 16, 44, 45} {
+			x, _ := randomView(t, rng, 13, inputs)
+			got, check := randomView(t, rng, 13, outputs)
+			want, _ := randomView(t, rng, 13, outputs)
+			first := whole.First(outputs, inputs)
+			Mul(nil, got, x, &first, Epilogue{})
+			Mul(nil, want, x, packRows(t, nil, w.Part(0, outputs, 0, inputs)), Epilogue{})
+			check()
+			for r := range got.Rows {
+				if !slices.Equal(got.Row(r), want.Row(r)) {
+					t.Fatalf("%d outputs, %d inputs: row %d differs", outputs, inputs, r)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gguftool/gguftool/kernels/cpu"
@@ -13,7 +14,8 @@ const panelCols = 16
 // methods that pack.
 type Matrix struct {
 	outputs, inputs int
-	panels          []float32 // (⌈outputs/16⌉, inputs, 16), missing columns are zero
+	height          int       // inputs of a panel, of which a part may use the first
+	panels          []float32 // (⌈outputs/16⌉, height, 16), missing columns are zero
 	spare           []float32 // scratch memory for the last panel
 }
 
@@ -44,6 +46,9 @@ func Pack(p *cpu.Pool, outputs, inputs int, rows func(buf []float32, from, to in
 	return m, nil
 }
 
+// Weights returns the number of weights.
+func (m *Matrix) Weights() int64 { return int64(m.outputs) * int64(m.inputs) }
+
 // PackRows makes m the weights whose rows are the rows of w, reusing its memory:
 // x·m is x·wᵀ.
 func (m *Matrix) PackRows(w View) {
@@ -53,6 +58,15 @@ func (m *Matrix) PackRows(w View) {
 		from := i * panelCols
 		m.packPanel(i, w.Part(from, from+m.width(i), 0, w.Cols))
 	}
+}
+
+// First returns the weights of the first outputs and inputs of m, which share
+// its memory.
+func (m *Matrix) First(outputs, inputs int) Matrix {
+	if outputs < 0 || outputs > m.outputs || inputs < 0 || inputs > m.inputs {
+		panic(fmt.Sprintf("gemm: the first %d x %d of weights of %d x %d", outputs, inputs, m.outputs, m.inputs))
+	}
+	return Matrix{outputs: outputs, inputs: inputs, height: m.height, panels: m.panels}
 }
 
 // packPanel stores rows, as many as panel i has columns in use.
@@ -98,7 +112,7 @@ func (m *Matrix) PackColumns(w View) {
 
 // resize gives m a shape and clears it where the last panel has columns to spare.
 func (m *Matrix) resize(outputs, inputs int) {
-	m.outputs, m.inputs = outputs, inputs
+	m.outputs, m.inputs, m.height = outputs, inputs, inputs
 	size := m.panelCount() * inputs * panelCols
 	if size > cap(m.panels) {
 		m.panels = make([]float32, size) // memory that is new need not be cleared, as slices.Grow would
@@ -112,7 +126,7 @@ func (m *Matrix) resize(outputs, inputs int) {
 func (m *Matrix) panelCount() int { return (m.outputs + panelCols - 1) / panelCols }
 
 func (m *Matrix) panel(i int) []float32 {
-	size := m.inputs * panelCols
+	size := m.height * panelCols
 	return m.panels[i*size : (i+1)*size]
 }
 

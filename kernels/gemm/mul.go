@@ -87,9 +87,10 @@ func (m *Matrix) mulColumns(kern *kernel, dst, x View, from, to int, ep *Epilogu
 	count := (x.Rows + kern.rows - 1) / kern.rows
 	for c := range count {
 		top, bottom := c*x.Rows/count, (c+1)*x.Rows/count
-		out := dst.Part(top, bottom, left, right)
-		kern.mulTile(out, x.Part(top, bottom, 0, x.Cols), m, from, bias, ep.Add)
-		ep.activate(out)
+		kern.mulTile(dst, x, top, bottom, left, right, m, from, bias, ep.Add)
+		if ep.Act != Identity {
+			ep.activate(dst.Part(top, bottom, left, right))
+		}
 	}
 }
 

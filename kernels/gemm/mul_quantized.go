@@ -67,8 +67,8 @@ func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Acti
 		out := dst.Part(top, bottom, left, right)
 		kern.mulOutliers(out, a, top, m, from, m.bias[left:right], ep.Add)
 		if m.hasOffsets {
-			groups := a.groups()
-			kern.mulTile(out, Dense(a.sums[top*groups:bottom*groups], out.Rows, groups), &m.offsets, from, nil, true)
+			sums := Dense(a.sums[:a.rows*a.groups()], a.rows, a.groups())
+			kern.mulTile(dst, sums, top, bottom, left, right, &m.offsets, from, nil, true)
 		}
 		tiles.addQuantized(out, a, top, m, from)
 		ep.activate(out)

@@ -94,6 +94,14 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 	return m, nil
 }
 
+// Weights returns the number of weights.
+func (m *Quantized) Weights() int64 { return int64(m.outputs) * int64(m.inputs) }
+
+// Bytes returns the memory that a product reads of m.
+func (m *Quantized) Bytes() int64 {
+	return int64(len(m.quants)) + 4*int64(len(m.scales)+len(m.offsets.panels)+len(m.bias))
+}
+
 func (m *Quantized) panelCount() int { return (m.outputs + panelCols - 1) / panelCols }
 
 // place stores a row as column j of panel i.

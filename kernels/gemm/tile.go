@@ -80,18 +80,20 @@ const (
 	maxTileCols = 2 * panelCols
 )
 
-// mulTile is the function mulTile, on the path of kern.
-func (kern *kernel) mulTile(out, x View, m *Matrix, panel int, bias []float32, add bool) {
+// mulTile stores rows top ≤ r < bottom of x times columns left ≤ j < right of m,
+// of which panel is the first, in dst: the function mulTile, on the path of kern.
+// Columns are at most as many as a tile has.
+func (kern *kernel) mulTile(dst, x View, top, bottom, left, right int, m *Matrix, panel int, bias []float32, add bool) {
 	if kern.tiles == nil || x.Cols == 0 {
-		mulTile(out, x, m, panel, bias, add)
+		mulTile(dst.Part(top, bottom, left, right), x.Part(top, bottom, 0, x.Cols), m, panel, bias, add)
 		return
 	}
-	weights := m.panel(panel)
-	panels := (out.Cols + panelCols - 1) / panelCols
-	for top := 0; top < out.Rows; top += kern.rows {
-		rows := min(kern.rows, out.Rows-top)
-		kern.tiles[rows-1][panels-1](x.Cols, &x.Data[top*x.Stride], 4*x.Stride, &weights[0], 4*len(weights),
-			out.Cols, first(bias), &out.Data[top*out.Stride], 4*out.Stride, flag(add))
+	size := m.height * panelCols
+	panels := (right - left + panelCols - 1) / panelCols
+	for rows := 0; top < bottom; top += rows {
+		rows = min(kern.rows, bottom-top)
+		kern.tiles[rows-1][panels-1](x.Cols, &x.Data[top*x.Stride], 4*x.Stride, &m.panels[panel*size], 4*size,
+			right-left, first(bias), &dst.Data[top*dst.Stride+left], 4*dst.Stride, flag(add))
 	}
 }
 

@@ -11,6 +11,7 @@ func BenchmarkVec(b *testing.B) {
 	x, y, z := make([]float32, 4096), make([]float32, 4096), make([]float32, 4096)
 	half := make([]byte, 2*4096)
 	first := make([]float32, 4096)
+	sums := make([]float64, 384)
 	for i := range first {
 		first[i] = float32(i%97)/16 - 3
 		y[i], z[i] = first[i]*0.5, 1
@@ -40,6 +41,7 @@ func BenchmarkVec(b *testing.B) {
 		{"AddScaled", []int{64}, func(x []float32) { AddScaled(x, y[:len(x)], 0.5) }},
 		{"Dot", []int{32, 64, 384}, func(x []float32) { Dot(x, y[:len(x)]) }},
 		{"Mean10x384", []int{10 * 384}, func(x []float32) { Mean(y[:384], x) }},
+		{"AddSquares10x384", []int{10 * 384}, func(x []float32) { AddSquares(sums, x, 10, 384) }},
 		{"NotFinite", []int{384, 4096}, func(x []float32) { NotFinite(x) }},
 		{"FromF16", []int{4096}, func(x []float32) { FromF16(x, half[:2*len(x)]) }},
 		{"ToF16", []int{4096}, func(x []float32) { ToF16(half[:2*len(x)], x) }},

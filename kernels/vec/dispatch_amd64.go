@@ -236,6 +236,20 @@ func mean(dst, x []float32, rows int) {
 	}
 }
 
+// addSquares returns how many columns at the front it has handled. rows is at
+// least 1.
+func addSquares(sums []float64, x []float32, rows, stride int) int {
+	switch active {
+	case cpu.AVX512:
+		addSquaresAVX512(sums, x, rows, 4*stride)
+		return len(sums) &^ 15
+	case cpu.AVX2:
+		addSquaresAVX2(sums, x, rows, 4*stride)
+		return len(sums) &^ 7
+	}
+	return 0
+}
+
 // finite returns a number of elements at the front of x that are finite.
 func finite(x []float32) int {
 	switch active {

@@ -33,6 +33,9 @@ func ropeHalves(x, y, cos, sin []float32) { plainRopeHalves(x, y, cos, sin) }
 func ropePairs(x, cos, sin []float32)     { plainRopePairs(x, cos, sin) }
 func mean(dst, x []float32, rows int)     { plainMean(dst, x, rows) }
 
+// addSquares returns how many columns at the front it has handled.
+func addSquares([]float64, []float32, int, int) int { return 0 }
+
 // finite returns a number of elements at the front of x that are finite.
 func finite([]float32) int { return 0 }
 

@@ -3922,6 +3922,93 @@ found:
 	VZEROUPPER
 	RET
 
+// func addSquaresAVX512(sums []float64, x []float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·addSquaresAVX512(SB), NOSPLIT, $0-64
+	MOVQ sums_len+8(FP), AX
+	MOVQ rows+48(FP), CX
+	MOVQ stride+56(FP), DX
+	MOVQ sums_base+0(FP), BX
+	MOVQ x_base+24(FP), SI
+	SUBQ $+64, AX
+	JLT  end133
+
+loop132:
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+
+row134:
+	VCVTPS2PD   (DI), Z8
+	VFMADD231PD Z8, Z8, Z0
+	VCVTPS2PD   32(DI), Z8
+	VFMADD231PD Z8, Z8, Z1
+	VCVTPS2PD   64(DI), Z8
+	VFMADD231PD Z8, Z8, Z2
+	VCVTPS2PD   96(DI), Z8
+	VFMADD231PD Z8, Z8, Z3
+	VCVTPS2PD   128(DI), Z8
+	VFMADD231PD Z8, Z8, Z4
+	VCVTPS2PD   160(DI), Z8
+	VFMADD231PD Z8, Z8, Z5
+	VCVTPS2PD   192(DI), Z8
+	VFMADD231PD Z8, Z8, Z6
+	VCVTPS2PD   224(DI), Z8
+	VFMADD231PD Z8, Z8, Z7
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row134
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, 64(BX)
+	VMOVUPD     Z2, 128(BX)
+	VMOVUPD     Z3, 192(BX)
+	VMOVUPD     Z4, 256(BX)
+	VMOVUPD     Z5, 320(BX)
+	VMOVUPD     Z6, 384(BX)
+	VMOVUPD     Z7, 448(BX)
+	ADDQ        $+512, BX
+	ADDQ        $+256, SI
+	SUBQ        $+64, AX
+	JGE         loop132
+
+end133:
+	ADDQ $+64, AX
+	SUBQ $+16, AX
+	JLT  end136
+
+loop135:
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+
+row137:
+	VCVTPS2PD   (DI), Z2
+	VFMADD231PD Z2, Z2, Z0
+	VCVTPS2PD   32(DI), Z2
+	VFMADD231PD Z2, Z2, Z1
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row137
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, 64(BX)
+	ADDQ        $+128, BX
+	ADDQ        $+64, SI
+	SUBQ        $+16, AX
+	JGE         loop135
+
+end136:
+	ADDQ $+16, AX
+	VZEROUPPER
+	RET
+
 // func fromF16AVX512(dst []float32, src []byte)
 // Requires: AVX, AVX512F
 TEXT ·fromF16AVX512(SB), NOSPLIT, $0-48
@@ -3930,9 +4017,9 @@ TEXT ·fromF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         src_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end133
+	JLT          end139
 
-loop132:
+loop138:
 	VCVTPH2PS  (DX), Z1
 	VPMOVZXWD  (DX), Z2
 	VPSLLD     $0x0d, Z2, Z2
@@ -3948,9 +4035,9 @@ loop132:
 	ADDQ       $+128, CX
 	ADDQ       $+64, DX
 	SUBQ       $+32, AX
-	JGE        loop132
+	JGE        loop138
 
-end133:
+end139:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3964,9 +4051,9 @@ TEXT ·toF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end135
+	JLT          end141
 
-loop134:
+loop140:
 	VMOVUPS    (CX), Z2
 	VCMPPS     $0x03, Z2, Z2, K1
 	VPTERNLOGD $0xea, Z1, Z0, K1, Z2
@@ -3978,9 +4065,9 @@ loop134:
 	ADDQ       $+128, CX
 	ADDQ       $+64, DX
 	SUBQ       $+32, AX
-	JGE        loop134
+	JGE        loop140
 
-end135:
+end141:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -3992,9 +4079,9 @@ TEXT ·fromBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ src_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end137
+	JLT  end143
 
-loop136:
+loop142:
 	VPMOVZXWD (DX), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (CX)
@@ -4004,9 +4091,9 @@ loop136:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop136
+	JGE       loop142
 
-end137:
+end143:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -4021,9 +4108,9 @@ TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end139
+	JLT          end145
 
-loop138:
+loop144:
 	VMOVUPS (CX), Z3
 	VPSRLD  $0x10, Z3, Z4
 	VCMPPS  $0x03, Z3, Z3, K1
@@ -4045,9 +4132,9 @@ loop138:
 	ADDQ    $+128, CX
 	ADDQ    $+64, DX
 	SUBQ    $+32, AX
-	JGE     loop138
+	JGE     loop144
 
-end139:
+end145:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -4059,9 +4146,9 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_base+0(FP), CX
 	MOVQ y_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end141
+	JLT  end147
 
-loop140:
+loop146:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -4081,12 +4168,12 @@ loop140:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, AX
-	JGE     loop140
+	JGE     loop146
 
-end141:
+end147:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer143
+	JLT     fewer149
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -4099,9 +4186,9 @@ end141:
 	ADDQ    $+64, DX
 	SUBQ    $+16, AX
 
-fewer143:
+fewer149:
 	CMPQ    AX, $+8
-	JLT     fewer144
+	JLT     fewer150
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -4110,9 +4197,9 @@ fewer143:
 	ADDQ    $+32, DX
 	SUBQ    $+8, AX
 
-fewer144:
+fewer150:
 	TESTQ      AX, AX
-	JZ         done142
+	JZ         done148
 	LEAQ       masks<>+0(SB), BX
 	SHLQ       $0x02, AX
 	SUBQ       AX, BX
@@ -4122,7 +4209,7 @@ fewer144:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
 
-done142:
+done148:
 	VZEROUPPER
 	RET
 
@@ -4133,9 +4220,9 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_base+0(FP), CX
 	MOVQ y_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end146
+	JLT  end152
 
-loop145:
+loop151:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -4155,12 +4242,12 @@ loop145:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, AX
-	JGE     loop145
+	JGE     loop151
 
-end146:
+end152:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer148
+	JLT     fewer154
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -4173,9 +4260,9 @@ end146:
 	ADDQ    $+64, DX
 	SUBQ    $+16, AX
 
-fewer148:
+fewer154:
 	CMPQ    AX, $+8
-	JLT     fewer149
+	JLT     fewer155
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -4184,9 +4271,9 @@ fewer148:
 	ADDQ    $+32, DX
 	SUBQ    $+8, AX
 
-fewer149:
+fewer155:
 	TESTQ      AX, AX
-	JZ         done147
+	JZ         done153
 	LEAQ       masks<>+0(SB), BX
 	SHLQ       $0x02, AX
 	SUBQ       AX, BX
@@ -4196,7 +4283,7 @@ fewer149:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (CX)
 
-done147:
+done153:
 	VZEROUPPER
 	RET
 
@@ -4208,9 +4295,9 @@ TEXT ·addScaledAVX2(SB), NOSPLIT, $0-52
 	MOVQ         x_base+0(FP), CX
 	MOVQ         y_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end151
+	JLT          end157
 
-loop150:
+loop156:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y0, Y1
@@ -4230,12 +4317,12 @@ loop150:
 	ADDQ        $+128, CX
 	ADDQ        $+128, DX
 	SUBQ        $+32, AX
-	JGE         loop150
+	JGE         loop156
 
-end151:
+end157:
 	ADDQ        $+32, AX
 	CMPQ        AX, $+16
-	JLT         fewer153
+	JLT         fewer159
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y0, Y1
@@ -4248,9 +4335,9 @@ end151:
 	ADDQ        $+64, DX
 	SUBQ        $+16, AX
 
-fewer153:
+fewer159:
 	CMPQ        AX, $+8
-	JLT         fewer154
+	JLT         fewer160
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y0, Y1
@@ -4259,9 +4346,9 @@ fewer153:
 	ADDQ        $+32, DX
 	SUBQ        $+8, AX
 
-fewer154:
+fewer160:
 	TESTQ       AX, AX
-	JZ          done152
+	JZ          done158
 	LEAQ        masks<>+0(SB), BX
 	SHLQ        $0x02, AX
 	SUBQ        AX, BX
@@ -4271,7 +4358,7 @@ fewer154:
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (CX)
 
-done152:
+done158:
 	VZEROUPPER
 	RET
 
@@ -4282,9 +4369,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	VBROADCASTSS s+24(FP), Y0
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+32, AX
-	JLT          end156
+	JLT          end162
 
-loop155:
+loop161:
 	VMOVUPS (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
@@ -4299,12 +4386,12 @@ loop155:
 	VMOVUPS Y1, 96(CX)
 	ADDQ    $+128, CX
 	SUBQ    $+32, AX
-	JGE     loop155
+	JGE     loop161
 
-end156:
+end162:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer158
+	JLT     fewer164
 	VMOVUPS (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
@@ -4314,18 +4401,18 @@ end156:
 	ADDQ    $+64, CX
 	SUBQ    $+16, AX
 
-fewer158:
+fewer164:
 	CMPQ    AX, $+8
-	JLT     fewer159
+	JLT     fewer165
 	VMOVUPS (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
 	ADDQ    $+32, CX
 	SUBQ    $+8, AX
 
-fewer159:
+fewer165:
 	TESTQ      AX, AX
-	JZ         done157
+	JZ         done163
 	LEAQ       masks<>+0(SB), DX
 	SHLQ       $0x02, AX
 	SUBQ       AX, DX
@@ -4334,7 +4421,7 @@ fewer159:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (CX)
 
-done157:
+done163:
 	VZEROUPPER
 	RET
 
@@ -4349,9 +4436,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ   x_base+0(FP), CX
 	MOVQ   y_base+24(FP), DX
 	SUBQ   $+32, AX
-	JLT    end161
+	JLT    end167
 
-loop160:
+loop166:
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (DX), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -4367,12 +4454,12 @@ loop160:
 	ADDQ        $+128, CX
 	ADDQ        $+128, DX
 	SUBQ        $+32, AX
-	JGE         loop160
+	JGE         loop166
 
-end161:
+end167:
 	ADDQ        $+32, AX
 	CMPQ        AX, $+16
-	JLT         fewer163
+	JLT         fewer169
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (DX), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -4383,9 +4470,9 @@ end161:
 	ADDQ        $+64, DX
 	SUBQ        $+16, AX
 
-fewer163:
+fewer169:
 	CMPQ        AX, $+8
-	JLT         fewer164
+	JLT         fewer170
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (DX), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -4393,9 +4480,9 @@ fewer163:
 	ADDQ        $+32, DX
 	SUBQ        $+8, AX
 
-fewer164:
+fewer170:
 	TESTQ       AX, AX
-	JZ          done162
+	JZ          done168
 	LEAQ        masks<>+0(SB), BX
 	SHLQ        $0x02, AX
 	SUBQ        AX, BX
@@ -4404,7 +4491,7 @@ fewer164:
 	VMASKMOVPS  (DX), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-done162:
+done168:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -4429,9 +4516,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	VBROADCASTSS constants<>+0(SB), Y3
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+32, AX
-	JLT          end166
+	JLT          end172
 
-loop165:
+loop171:
 	VMOVUPS (CX), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX), Y4
@@ -4442,12 +4529,12 @@ loop165:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $+128, CX
 	SUBQ    $+32, AX
-	JGE     loop165
+	JGE     loop171
 
-end166:
+end172:
 	ADDQ    $+32, AX
 	CMPQ    AX, $+16
-	JLT     fewer168
+	JLT     fewer174
 	VMOVUPS (CX), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX), Y4
@@ -4455,17 +4542,17 @@ end166:
 	ADDQ    $+64, CX
 	SUBQ    $+16, AX
 
-fewer168:
+fewer174:
 	CMPQ    AX, $+8
-	JLT     fewer169
+	JLT     fewer175
 	VMOVUPS (CX), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $+32, CX
 	SUBQ    $+8, AX
 
-fewer169:
+fewer175:
 	TESTQ      AX, AX
-	JZ         done167
+	JZ         done173
 	LEAQ       masks<>+0(SB), DX
 	SHLQ       $0x02, AX
 	SUBQ       AX, DX
@@ -4474,7 +4561,7 @@ fewer169:
 	VMAXPS     Y0, Y5, Y5
 	VBLENDVPS  Y4, Y5, Y0, Y0
 
-done167:
+done173:
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -4501,9 +4588,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-44
 	VXORPS       Y5, Y5, Y5
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+16, AX
-	JLT          end171
+	JLT          end177
 
-loop170:
+loop176:
 	VMOVUPS      (CX), Y6
 	VSUBPS       Y3, Y6, Y6
 	VMAXPS       Y6, Y2, Y6
@@ -4548,12 +4635,12 @@ loop170:
 	VADDPS       Y7, Y5, Y5
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JGE          loop170
+	JGE          loop176
 
-end171:
+end177:
 	ADDQ         $+16, AX
 	CMPQ         AX, $+8
-	JLT          fewer173
+	JLT          fewer179
 	VMOVUPS      (CX), Y6
 	VSUBPS       Y3, Y6, Y6
 	VMAXPS       Y6, Y2, Y6
@@ -4581,9 +4668,9 @@ end171:
 	ADDQ         $+32, CX
 	SUBQ         $+8, AX
 
-fewer173:
+fewer179:
 	TESTQ        AX, AX
-	JZ           done172
+	JZ           done178
 	LEAQ         masks<>+0(SB), DX
 	SHLQ         $0x02, AX
 	SUBQ         AX, DX
@@ -4614,7 +4701,7 @@ fewer173:
 	VANDPS       Y6, Y0, Y0
 	VADDPS       Y0, Y4, Y4
 
-done172:
+done178:
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
@@ -4635,9 +4722,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-24
 	VBROADCASTSS constants<>+36(SB), Y1
 	MOVQ         x_base+0(FP), CX
 	SUBQ         $+16, AX
-	JLT          end175
+	JLT          end181
 
-loop174:
+loop180:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VBROADCASTSS constants<>+40(SB), Y4
@@ -4684,12 +4771,12 @@ loop174:
 	VMOVUPS      Y3, 32(CX)
 	ADDQ         $+64, CX
 	SUBQ         $+16, AX
-	JGE          loop174
+	JGE          loop180
 
-end175:
+end181:
 	ADDQ         $+16, AX
 	CMPQ         AX, $+8
-	JLT          fewer177
+	JLT          fewer183
 	VMOVUPS      (CX), Y2
 	VBROADCASTSS constants<>+40(SB), Y3
 	VBROADCASTSS constants<>+44(SB), Y4
@@ -4719,9 +4806,9 @@ end175:
 	ADDQ         $+32, CX
 	SUBQ         $+8, AX
 
-fewer177:
+fewer183:
 	TESTQ        AX, AX
-	JZ           done176
+	JZ           done182
 	LEAQ         masks<>+0(SB), DX
 	SHLQ         $0x02, AX
 	SUBQ         AX, DX
@@ -4753,7 +4840,7 @@ fewer177:
 	VADDPS       Y0, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (CX)
 
-done176:
+done182:
 	VZEROUPPER
 	RET
 
@@ -4769,9 +4856,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+32, SI
-	JLT  end179
+	JLT  end185
 
-loop178:
+loop184:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VMOVUPS      64(DI), Y2
@@ -4885,12 +4972,12 @@ loop178:
 	VMOVUPS      Y11, 96(DI)
 	ADDQ         $+128, DI
 	SUBQ         $+32, SI
-	JGE          loop178
+	JGE          loop184
 
-end179:
+end185:
 	ADDQ         $+32, SI
 	CMPQ         SI, $+16
-	JLT          fewer181
+	JLT          fewer187
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+52(SB), Y2
@@ -4959,9 +5046,9 @@ end179:
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
 
-fewer181:
+fewer187:
 	CMPQ         SI, $+8
-	JLT          fewer182
+	JLT          fewer188
 	VMOVUPS      (DI), Y0
 	VBROADCASTSS constants<>+52(SB), Y1
 	VBROADCASTSS constants<>+56(SB), Y2
@@ -5007,9 +5094,9 @@ fewer181:
 	ADDQ         $+32, DI
 	SUBQ         $+8, SI
 
-fewer182:
+fewer188:
 	TESTQ        SI, SI
-	JZ           done180
+	JZ           done186
 	LEAQ         masks<>+0(SB), R8
 	SHLQ         $0x02, SI
 	SUBQ         SI, R8
@@ -5057,7 +5144,7 @@ fewer182:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (DI)
 
-done180:
+done186:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -5076,9 +5163,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+32, SI
-	JLT  end184
+	JLT  end190
 
-loop183:
+loop189:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VMOVUPS      64(DI), Y2
@@ -5201,12 +5288,12 @@ loop183:
 	VMOVUPS      Y11, 96(DI)
 	ADDQ         $+128, DI
 	SUBQ         $+32, SI
-	JGE          loop183
+	JGE          loop189
 
-end184:
+end190:
 	ADDQ         $+32, SI
 	CMPQ         SI, $+16
-	JLT          fewer186
+	JLT          fewer192
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+132(SB), Y2
@@ -5280,9 +5367,9 @@ end184:
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
 
-fewer186:
+fewer192:
 	CMPQ         SI, $+8
-	JLT          fewer187
+	JLT          fewer193
 	VMOVUPS      (DI), Y0
 	VBROADCASTSS constants<>+132(SB), Y1
 	VBROADCASTSS constants<>+136(SB), Y2
@@ -5331,9 +5418,9 @@ fewer186:
 	ADDQ         $+32, DI
 	SUBQ         $+8, SI
 
-fewer187:
+fewer193:
 	TESTQ        SI, SI
-	JZ           done185
+	JZ           done191
 	LEAQ         masks<>+0(SB), R8
 	SHLQ         $0x02, SI
 	SUBQ         SI, R8
@@ -5384,7 +5471,7 @@ fewer187:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (DI)
 
-done185:
+done191:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -5403,9 +5490,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+16, SI
-	JLT  end189
+	JLT  end195
 
-loop188:
+loop194:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+208(SB), Y2
@@ -5467,12 +5554,12 @@ loop188:
 	VMOVUPS      Y1, 32(DI)
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
-	JGE          loop188
+	JGE          loop194
 
-end189:
+end195:
 	ADDQ         $+16, SI
 	CMPQ         SI, $+8
-	JLT          fewer191
+	JLT          fewer197
 	VMOVUPS      (DI), Y0
 	VBROADCASTSS constants<>+208(SB), Y1
 	VBROADCASTSS constants<>+4(SB), Y2
@@ -5512,9 +5599,9 @@ end189:
 	ADDQ         $+32, DI
 	SUBQ         $+8, SI
 
-fewer191:
+fewer197:
 	TESTQ        SI, SI
-	JZ           done190
+	JZ           done196
 	LEAQ         masks<>+0(SB), R8
 	SHLQ         $0x02, SI
 	SUBQ         SI, R8
@@ -5556,7 +5643,7 @@ fewer191:
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DI)
 
-done190:
+done196:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -5575,9 +5662,9 @@ row:
 	MOVQ DX, SI
 	MOVQ AX, DI
 	SUBQ $+16, SI
-	JLT  end193
+	JLT  end199
 
-loop192:
+loop198:
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	VBROADCASTSS constants<>+228(SB), Y2
@@ -5631,12 +5718,12 @@ loop192:
 	VMOVUPS      Y1, 32(DI)
 	ADDQ         $+64, DI
 	SUBQ         $+16, SI
-	JGE          loop192
+	JGE          loop198
 
-end193:
+end199:
 	ADDQ         $+16, SI
 	CMPQ         SI, $+8
-	JLT          fewer195
+	JLT          fewer201
 	VMOVUPS      (DI), Y0
 	VBROADCASTSS constants<>+228(SB), Y1
 	VBROADCASTSS constants<>+232(SB), Y2
@@ -5671,9 +5758,9 @@ end193:
 	ADDQ         $+32, DI
 	SUBQ         $+8, SI
 
-fewer195:
+fewer201:
 	TESTQ        SI, SI
-	JZ           done194
+	JZ           done200
 	LEAQ         masks<>+0(SB), R8
 	SHLQ         $0x02, SI
 	SUBQ         SI, R8
@@ -5710,7 +5797,7 @@ fewer195:
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DI)
 
-done194:
+done200:
 	ADDQ BX, AX
 	DECQ CX
 	JNZ  row
@@ -5724,9 +5811,9 @@ TEXT ·mulGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end197
+	JLT  end203
 
-loop196:
+loop202:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+132(SB), Y2
@@ -5804,12 +5891,12 @@ loop196:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop196
+	JGE          loop202
 
-end197:
+end203:
 	ADDQ         $+16, AX
 	CMPQ         AX, $+8
-	JLT          fewer199
+	JLT          fewer205
 	VMOVUPS      (DX), Y0
 	VBROADCASTSS constants<>+132(SB), Y1
 	VBROADCASTSS constants<>+136(SB), Y2
@@ -5861,9 +5948,9 @@ end197:
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
 
-fewer199:
+fewer205:
 	TESTQ        AX, AX
-	JZ           done198
+	JZ           done204
 	LEAQ         masks<>+0(SB), BX
 	SHLQ         $0x02, AX
 	SUBQ         AX, BX
@@ -5916,7 +6003,7 @@ fewer199:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (CX)
 
-done198:
+done204:
 	VZEROUPPER
 	RET
 
@@ -5927,9 +6014,9 @@ TEXT ·mulGELUTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end201
+	JLT  end207
 
-loop200:
+loop206:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+208(SB), Y2
@@ -5996,12 +6083,12 @@ loop200:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop200
+	JGE          loop206
 
-end201:
+end207:
 	ADDQ         $+16, AX
 	CMPQ         AX, $+8
-	JLT          fewer203
+	JLT          fewer209
 	VMOVUPS      (DX), Y0
 	VBROADCASTSS constants<>+208(SB), Y1
 	VBROADCASTSS constants<>+4(SB), Y2
@@ -6044,9 +6131,9 @@ end201:
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
 
-fewer203:
+fewer209:
 	TESTQ        AX, AX
-	JZ           done202
+	JZ           done208
 	LEAQ         masks<>+0(SB), BX
 	SHLQ         $0x02, AX
 	SUBQ         AX, BX
@@ -6090,7 +6177,7 @@ fewer203:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
 
-done202:
+done208:
 	VZEROUPPER
 	RET
 
@@ -6101,9 +6188,9 @@ TEXT ·mulSiLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ gate_base+24(FP), DX
 	SUBQ $+16, AX
-	JLT  end205
+	JLT  end211
 
-loop204:
+loop210:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
 	VBROADCASTSS constants<>+228(SB), Y2
@@ -6162,12 +6249,12 @@ loop204:
 	ADDQ         $+64, CX
 	ADDQ         $+64, DX
 	SUBQ         $+16, AX
-	JGE          loop204
+	JGE          loop210
 
-end205:
+end211:
 	ADDQ         $+16, AX
 	CMPQ         AX, $+8
-	JLT          fewer207
+	JLT          fewer213
 	VMOVUPS      (DX), Y0
 	VBROADCASTSS constants<>+228(SB), Y1
 	VBROADCASTSS constants<>+232(SB), Y2
@@ -6205,9 +6292,9 @@ end205:
 	ADDQ         $+32, DX
 	SUBQ         $+8, AX
 
-fewer207:
+fewer213:
 	TESTQ        AX, AX
-	JZ           done206
+	JZ           done212
 	LEAQ         masks<>+0(SB), BX
 	SHLQ         $0x02, AX
 	SUBQ         AX, BX
@@ -6246,7 +6333,7 @@ fewer207:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)
 
-done206:
+done212:
 	VZEROUPPER
 	RET
 
@@ -6262,9 +6349,9 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-81
 	MOVQ   AX, DX
 	MOVQ   CX, BX
 	SUBQ   $+32, BX
-	JLT    end209
+	JLT    end215
 
-loop208:
+loop214:
 	VMOVUPS (DX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX), Y4
@@ -6275,12 +6362,12 @@ loop208:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     loop208
+	JGE     loop214
 
-end209:
+end215:
 	ADDQ    $+32, BX
 	CMPQ    BX, $+16
-	JLT     fewer211
+	JLT     fewer217
 	VMOVUPS (DX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX), Y4
@@ -6288,17 +6375,17 @@ end209:
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
 
-fewer211:
+fewer217:
 	CMPQ    BX, $+8
-	JLT     fewer212
+	JLT     fewer218
 	VMOVUPS (DX), Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
 
-fewer212:
+fewer218:
 	TESTQ      BX, BX
-	JZ         done210
+	JZ         done216
 	LEAQ       masks<>+0(SB), SI
 	SHLQ       $0x02, BX
 	SUBQ       BX, SI
@@ -6306,7 +6393,7 @@ fewer212:
 	VMASKMOVPS (DX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-done210:
+done216:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -6332,9 +6419,9 @@ done210:
 	MOVQ         AX, DX
 	MOVQ         CX, BX
 	SUBQ         $+32, BX
-	JLT          end214
+	JLT          end220
 
-loop213:
+loop219:
 	VMOVUPS     (DX), Y9
 	VSUBPS      Y0, Y9, Y9
 	VADDPS      Y9, Y1, Y1
@@ -6353,12 +6440,12 @@ loop213:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        $+128, DX
 	SUBQ        $+32, BX
-	JGE         loop213
+	JGE         loop219
 
-end214:
+end220:
 	ADDQ        $+32, BX
 	CMPQ        BX, $+16
-	JLT         fewer216
+	JLT         fewer222
 	VMOVUPS     (DX), Y9
 	VSUBPS      Y0, Y9, Y9
 	VADDPS      Y9, Y1, Y1
@@ -6370,9 +6457,9 @@ end214:
 	ADDQ        $+64, DX
 	SUBQ        $+16, BX
 
-fewer216:
+fewer222:
 	CMPQ        BX, $+8
-	JLT         fewer217
+	JLT         fewer223
 	VMOVUPS     (DX), Y9
 	VSUBPS      Y0, Y9, Y9
 	VADDPS      Y9, Y1, Y1
@@ -6380,9 +6467,9 @@ fewer216:
 	ADDQ        $+32, DX
 	SUBQ        $+8, BX
 
-fewer217:
+fewer223:
 	TESTQ       BX, BX
-	JZ          done215
+	JZ          done221
 	LEAQ        masks<>+0(SB), SI
 	SHLQ        $0x02, BX
 	SUBQ        BX, SI
@@ -6393,7 +6480,7 @@ fewer217:
 	VADDPS      Y10, Y1, Y1
 	VFMADD231PS Y10, Y10, Y5
 
-done215:
+done221:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
@@ -6444,9 +6531,9 @@ finite:
 	TESTQ        SI, SI
 	JZ           unbiased
 	SUBQ         $+32, CX
-	JLT          end219
+	JLT          end225
 
-loop218:
+loop224:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6479,12 +6566,12 @@ loop218:
 	ADDQ        $+128, DX
 	ADDQ        $+128, BX
 	SUBQ        $+32, CX
-	JGE         loop218
+	JGE         loop224
 
-end219:
+end225:
 	ADDQ        $+32, CX
 	CMPQ        CX, $+16
-	JLT         fewer221
+	JLT         fewer227
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6504,9 +6591,9 @@ end219:
 	ADDQ        $+64, BX
 	SUBQ        $+16, CX
 
-fewer221:
+fewer227:
 	CMPQ        CX, $+8
-	JLT         fewer222
+	JLT         fewer228
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6519,9 +6606,9 @@ fewer221:
 	ADDQ        $+32, BX
 	SUBQ        $+8, CX
 
-fewer222:
+fewer228:
 	TESTQ       CX, CX
-	JZ          done220
+	JZ          done226
 	LEAQ        masks<>+0(SB), SI
 	SHLQ        $0x02, CX
 	SUBQ        CX, SI
@@ -6534,7 +6621,7 @@ fewer222:
 	VFMADD213PS Y0, Y1, Y4
 	VMASKMOVPS  Y4, Y2, (AX)
 
-done220:
+done226:
 	MOVB $0x01, AL
 	MOVB AL, ret+80(FP)
 	VZEROUPPER
@@ -6542,9 +6629,9 @@ done220:
 
 unbiased:
 	SUBQ $+32, CX
-	JLT  end224
+	JLT  end230
 
-loop223:
+loop229:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6572,12 +6659,12 @@ loop223:
 	ADDQ        $+128, AX
 	ADDQ        $+128, DX
 	SUBQ        $+32, CX
-	JGE         loop223
+	JGE         loop229
 
-end224:
+end230:
 	ADDQ        $+32, CX
 	CMPQ        CX, $+16
-	JLT         fewer226
+	JLT         fewer232
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6594,9 +6681,9 @@ end224:
 	ADDQ        $+64, DX
 	SUBQ        $+16, CX
 
-fewer226:
+fewer232:
 	CMPQ        CX, $+8
-	JLT         fewer227
+	JLT         fewer233
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMSUB213PS Y1, Y3, Y2
@@ -6607,9 +6694,9 @@ fewer226:
 	ADDQ        $+32, DX
 	SUBQ        $+8, CX
 
-fewer227:
+fewer233:
 	TESTQ       CX, CX
-	JZ          done225
+	JZ          done231
 	LEAQ        masks<>+0(SB), BX
 	SHLQ        $0x02, CX
 	SUBQ        CX, BX
@@ -6621,7 +6708,7 @@ fewer227:
 	VMULPS      Y0, Y4, Y4
 	VMASKMOVPS  Y4, Y2, (AX)
 
-done225:
+done231:
 	MOVB $0x01, AL
 	MOVB AL, ret+80(FP)
 	VZEROUPPER
@@ -6639,9 +6726,9 @@ TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-57
 	MOVQ   CX, DX
 	MOVQ   AX, BX
 	SUBQ   $+32, DX
-	JLT    end229
+	JLT    end235
 
-loop228:
+loop234:
 	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(BX), Y4
@@ -6652,12 +6739,12 @@ loop228:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $+128, BX
 	SUBQ        $+32, DX
-	JGE         loop228
+	JGE         loop234
 
-end229:
+end235:
 	ADDQ        $+32, DX
 	CMPQ        DX, $+16
-	JLT         fewer231
+	JLT         fewer237
 	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(BX), Y4
@@ -6665,17 +6752,17 @@ end229:
 	ADDQ        $+64, BX
 	SUBQ        $+16, DX
 
-fewer231:
+fewer237:
 	CMPQ        DX, $+8
-	JLT         fewer232
+	JLT         fewer238
 	VMOVUPS     (BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $+32, BX
 	SUBQ        $+8, DX
 
-fewer232:
+fewer238:
 	TESTQ       DX, DX
-	JZ          done230
+	JZ          done236
 	LEAQ        masks<>+0(SB), SI
 	SHLQ        $0x02, DX
 	SUBQ        DX, SI
@@ -6683,7 +6770,7 @@ fewer232:
 	VMASKMOVPS  (BX), Y4, Y4
 	VFMADD231PS Y4, Y4, Y0
 
-done230:
+done236:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -6720,9 +6807,9 @@ finite:
 	MOVQ         AX, AX
 	MOVQ         weight_base+24(FP), DX
 	SUBQ         $+32, CX
-	JLT          end234
+	JLT          end240
 
-loop233:
+loop239:
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX), Y2
@@ -6746,12 +6833,12 @@ loop233:
 	ADDQ    $+128, AX
 	ADDQ    $+128, DX
 	SUBQ    $+32, CX
-	JGE     loop233
+	JGE     loop239
 
-end234:
+end240:
 	ADDQ    $+32, CX
 	CMPQ    CX, $+16
-	JLT     fewer236
+	JLT     fewer242
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX), Y2
@@ -6766,9 +6853,9 @@ end234:
 	ADDQ    $+64, DX
 	SUBQ    $+16, CX
 
-fewer236:
+fewer242:
 	CMPQ    CX, $+8
-	JLT     fewer237
+	JLT     fewer243
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX), Y2
@@ -6778,9 +6865,9 @@ fewer236:
 	ADDQ    $+32, DX
 	SUBQ    $+8, CX
 
-fewer237:
+fewer243:
 	TESTQ      CX, CX
-	JZ         done235
+	JZ         done241
 	LEAQ       masks<>+0(SB), BX
 	SHLQ       $0x02, CX
 	SUBQ       CX, BX
@@ -6791,7 +6878,7 @@ fewer237:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
 
-done235:
+done241:
 	MOVB $0x01, AL
 	MOVB AL, ret+56(FP)
 	VZEROUPPER
@@ -6799,9 +6886,9 @@ done235:
 
 unweighted:
 	SUBQ $+32, CX
-	JLT  end239
+	JLT  end245
 
-loop238:
+loop244:
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
@@ -6816,12 +6903,12 @@ loop238:
 	VMOVUPS Y1, 96(AX)
 	ADDQ    $+128, AX
 	SUBQ    $+32, CX
-	JGE     loop238
+	JGE     loop244
 
-end239:
+end245:
 	ADDQ    $+32, CX
 	CMPQ    CX, $+16
-	JLT     fewer241
+	JLT     fewer247
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
@@ -6831,18 +6918,18 @@ end239:
 	ADDQ    $+64, AX
 	SUBQ    $+16, CX
 
-fewer241:
+fewer247:
 	CMPQ    CX, $+8
-	JLT     fewer242
+	JLT     fewer248
 	VMOVUPS (AX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
 	ADDQ    $+32, AX
 	SUBQ    $+8, CX
 
-fewer242:
+fewer248:
 	TESTQ      CX, CX
-	JZ         done240
+	JZ         done246
 	LEAQ       masks<>+0(SB), DX
 	SHLQ       $0x02, CX
 	SUBQ       CX, DX
@@ -6851,7 +6938,7 @@ fewer242:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
 
-done240:
+done246:
 	MOVB $0x01, AL
 	MOVB AL, ret+56(FP)
 	VZEROUPPER
@@ -6866,9 +6953,9 @@ TEXT ·ropeHalvesAVX2(SB), NOSPLIT, $0-96
 	MOVQ cos_base+48(FP), BX
 	MOVQ sin_base+72(FP), SI
 	SUBQ $+16, AX
-	JLT  end244
+	JLT  end250
 
-loop243:
+loop249:
 	VMOVUPS     (CX), Y0
 	VMOVUPS     (DX), Y1
 	VMOVUPS     (BX), Y2
@@ -6894,12 +6981,12 @@ loop243:
 	ADDQ        $+64, BX
 	ADDQ        $+64, SI
 	SUBQ        $+16, AX
-	JGE         loop243
+	JGE         loop249
 
-end244:
+end250:
 	ADDQ        $+16, AX
 	CMPQ        AX, $+8
-	JLT         fewer246
+	JLT         fewer252
 	VMOVUPS     (CX), Y0
 	VMOVUPS     (DX), Y1
 	VMOVUPS     (BX), Y2
@@ -6916,9 +7003,9 @@ end244:
 	ADDQ        $+32, SI
 	SUBQ        $+8, AX
 
-fewer246:
+fewer252:
 	TESTQ       AX, AX
-	JZ          done245
+	JZ          done251
 	LEAQ        masks<>+0(SB), DI
 	SHLQ        $0x02, AX
 	SUBQ        AX, DI
@@ -6934,7 +7021,7 @@ fewer246:
 	VMASKMOVPS  Y5, Y0, (CX)
 	VMASKMOVPS  Y1, Y0, (DX)
 
-done245:
+done251:
 	VZEROUPPER
 	RET
 
@@ -6946,9 +7033,9 @@ TEXT ·ropePairsAVX2(SB), NOSPLIT, $0-72
 	MOVQ cos_base+24(FP), DX
 	MOVQ sin_base+48(FP), BX
 	SUBQ $+16, AX
-	JLT  end248
+	JLT  end254
 
-loop247:
+loop253:
 	VMOVUPS        (CX), Y0
 	VPERMILPS      $0xb1, Y0, Y1
 	VPMOVZXDQ      (BX), Y2
@@ -6971,12 +7058,12 @@ loop247:
 	ADDQ           $+32, DX
 	ADDQ           $+32, BX
 	SUBQ           $+16, AX
-	JGE            loop247
+	JGE            loop253
 
-end248:
+end254:
 	ADDQ           $+16, AX
 	CMPQ           AX, $+8
-	JLT            fewer250
+	JLT            fewer256
 	VMOVUPS        (CX), Y0
 	VPERMILPS      $0xb1, Y0, Y1
 	VPMOVZXDQ      (BX), Y2
@@ -6991,9 +7078,9 @@ end248:
 	ADDQ           $+16, BX
 	SUBQ           $+8, AX
 
-fewer250:
+fewer256:
 	TESTQ          AX, AX
-	JZ             done249
+	JZ             done255
 	LEAQ           masks<>+0(SB), SI
 	MOVQ           AX, DI
 	SHLQ           $0x02, DI
@@ -7016,7 +7103,7 @@ fewer250:
 	VFMADDSUB213PS Y3, Y1, Y2
 	VMASKMOVPS     Y2, Y0, (CX)
 
-done249:
+done255:
 	VZEROUPPER
 	RET
 
@@ -7033,9 +7120,9 @@ TEXT ·meanAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), BX
 	MOVQ         x_base+24(FP), SI
 	SUBQ         $+32, AX
-	JLT          end252
+	JLT          end258
 
-loop251:
+loop257:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -7043,7 +7130,7 @@ loop251:
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
-row253:
+row259:
 	VMOVUPS (DI), Y5
 	VADDPS  Y5, Y1, Y1
 	VMOVUPS 32(DI), Y5
@@ -7054,7 +7141,7 @@ row253:
 	VADDPS  Y5, Y4, Y4
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     row253
+	JNZ     row259
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (BX)
 	VDIVPS  Y0, Y2, Y2
@@ -7066,25 +7153,25 @@ row253:
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
 	SUBQ    $+32, AX
-	JGE     loop251
+	JGE     loop257
 
-end252:
+end258:
 	ADDQ   $+32, AX
 	CMPQ   AX, $+16
-	JLT    fewer255
+	JLT    fewer261
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
-row256:
+row262:
 	VMOVUPS (DI), Y3
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS 32(DI), Y3
 	VADDPS  Y3, Y2, Y2
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     row256
+	JNZ     row262
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (BX)
 	VDIVPS  Y0, Y2, Y2
@@ -7093,28 +7180,28 @@ row256:
 	ADDQ    $+64, SI
 	SUBQ    $+16, AX
 
-fewer255:
+fewer261:
 	CMPQ   AX, $+8
-	JLT    fewer257
+	JLT    fewer263
 	VXORPS Y1, Y1, Y1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 
-row258:
+row264:
 	VMOVUPS (DI), Y2
 	VADDPS  Y2, Y1, Y1
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     row258
+	JNZ     row264
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (BX)
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
 	SUBQ    $+8, AX
 
-fewer257:
+fewer263:
 	TESTQ   AX, AX
-	JZ      done254
+	JZ      done260
 	LEAQ    masks<>+0(SB), DI
 	SHLQ    $0x02, AX
 	SUBQ    AX, DI
@@ -7122,16 +7209,16 @@ fewer257:
 	VXORPS  Y2, Y2, Y2
 	MOVQ    SI, AX
 
-row259:
+row265:
 	VMASKMOVPS (AX), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 	ADDQ       DX, AX
 	DECQ       CX
-	JNZ        row259
+	JNZ        row265
 	VDIVPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (BX)
 
-done254:
+done260:
 	VZEROUPPER
 	RET
 
@@ -7142,9 +7229,9 @@ TEXT ·finiteAVX2(SB), NOSPLIT, $0-32
 	MOVQ AX, CX
 	MOVQ x_len+8(FP), DX
 	SUBQ $+64, DX
-	JLT  end261
+	JLT  end267
 
-loop260:
+loop266:
 	VBROADCASTSS constants<>+268(SB), Y0
 	VXORPS       Y1, Y1, Y1
 	VANDPS       (CX), Y0, Y2
@@ -7175,15 +7262,102 @@ loop260:
 	JNZ          found
 	ADDQ         $+256, CX
 	SUBQ         $+64, DX
-	JGE          loop260
+	JGE          loop266
 
-end261:
+end267:
 	ADDQ $+64, DX
 
 found:
 	SUBQ AX, CX
 	SHRQ $0x02, CX
 	MOVQ CX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func addSquaresAVX2(sums []float64, x []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-64
+	MOVQ sums_len+8(FP), AX
+	MOVQ rows+48(FP), CX
+	MOVQ stride+56(FP), DX
+	MOVQ sums_base+0(FP), BX
+	MOVQ x_base+24(FP), SI
+	SUBQ $+32, AX
+	JLT  end269
+
+loop268:
+	VMOVUPD (BX), Y0
+	VMOVUPD 32(BX), Y1
+	VMOVUPD 64(BX), Y2
+	VMOVUPD 96(BX), Y3
+	VMOVUPD 128(BX), Y4
+	VMOVUPD 160(BX), Y5
+	VMOVUPD 192(BX), Y6
+	VMOVUPD 224(BX), Y7
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+
+row270:
+	VCVTPS2PD   (DI), Y8
+	VFMADD231PD Y8, Y8, Y0
+	VCVTPS2PD   16(DI), Y8
+	VFMADD231PD Y8, Y8, Y1
+	VCVTPS2PD   32(DI), Y8
+	VFMADD231PD Y8, Y8, Y2
+	VCVTPS2PD   48(DI), Y8
+	VFMADD231PD Y8, Y8, Y3
+	VCVTPS2PD   64(DI), Y8
+	VFMADD231PD Y8, Y8, Y4
+	VCVTPS2PD   80(DI), Y8
+	VFMADD231PD Y8, Y8, Y5
+	VCVTPS2PD   96(DI), Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   112(DI), Y8
+	VFMADD231PD Y8, Y8, Y7
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row270
+	VMOVUPD     Y0, (BX)
+	VMOVUPD     Y1, 32(BX)
+	VMOVUPD     Y2, 64(BX)
+	VMOVUPD     Y3, 96(BX)
+	VMOVUPD     Y4, 128(BX)
+	VMOVUPD     Y5, 160(BX)
+	VMOVUPD     Y6, 192(BX)
+	VMOVUPD     Y7, 224(BX)
+	ADDQ        $+256, BX
+	ADDQ        $+128, SI
+	SUBQ        $+32, AX
+	JGE         loop268
+
+end269:
+	ADDQ $+32, AX
+	SUBQ $+8, AX
+	JLT  end272
+
+loop271:
+	VMOVUPD (BX), Y0
+	VMOVUPD 32(BX), Y1
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+
+row273:
+	VCVTPS2PD   (DI), Y2
+	VFMADD231PD Y2, Y2, Y0
+	VCVTPS2PD   16(DI), Y2
+	VFMADD231PD Y2, Y2, Y1
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row273
+	VMOVUPD     Y0, (BX)
+	VMOVUPD     Y1, 32(BX)
+	ADDQ        $+64, BX
+	ADDQ        $+32, SI
+	SUBQ        $+8, AX
+	JGE         loop271
+
+end272:
+	ADDQ $+8, AX
 	VZEROUPPER
 	RET
 
@@ -7195,9 +7369,9 @@ TEXT ·fromF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         src_base+24(FP), DX
 	SUBQ         $+32, AX
-	JLT          end263
+	JLT          end275
 
-loop262:
+loop274:
 	VCVTPH2PS (DX), Y1
 	VPMOVZXWD (DX), Y2
 	VPSLLD    $0x0d, Y2, Y2
@@ -7237,9 +7411,9 @@ loop262:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop262
+	JGE       loop274
 
-end263:
+end275:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -7253,9 +7427,9 @@ TEXT ·toF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end265
+	JLT          end277
 
-loop264:
+loop276:
 	VMOVUPS   (CX), Y2
 	VCMPPS    $0x03, Y2, Y2, Y3
 	VANDPS    Y0, Y2, Y4
@@ -7283,9 +7457,9 @@ loop264:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop264
+	JGE       loop276
 
-end265:
+end277:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -7297,9 +7471,9 @@ TEXT ·fromBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ src_base+24(FP), DX
 	SUBQ $+32, AX
-	JLT  end267
+	JLT  end279
 
-loop266:
+loop278:
 	VPMOVZXWD (DX), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (CX)
@@ -7315,9 +7489,9 @@ loop266:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop266
+	JGE       loop278
 
-end267:
+end279:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET
@@ -7332,9 +7506,9 @@ TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ         src_base+24(FP), CX
 	MOVQ         dst_base+0(FP), DX
 	SUBQ         $+32, AX
-	JLT          end269
+	JLT          end281
 
-loop268:
+loop280:
 	VMOVUPS   (CX), Y3
 	VPSRLD    $0x10, Y3, Y4
 	VCMPPS    $0x03, Y3, Y3, Y6
@@ -7380,9 +7554,9 @@ loop268:
 	ADDQ      $+128, CX
 	ADDQ      $+64, DX
 	SUBQ      $+32, AX
-	JGE       loop268
+	JGE       loop280
 
-end269:
+end281:
 	ADDQ $+32, AX
 	VZEROUPPER
 	RET

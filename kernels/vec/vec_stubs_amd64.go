@@ -109,6 +109,11 @@ func meanAVX512(dst []float32, x []float32, rows int)
 //go:noescape
 func finiteAVX512(x []float32) int
 
+// addSquaresAVX512 adds the squares of the columns of x, whose rows are stride bytes apart, to sums, for whole vectors of columns.
+//
+//go:noescape
+func addSquaresAVX512(sums []float64, x []float32, rows int, stride int)
+
 // fromF16AVX512 widens float16; it handles whole runs of 32 elements.
 //
 //go:noescape
@@ -233,6 +238,11 @@ func meanAVX2(dst []float32, x []float32, rows int)
 //
 //go:noescape
 func finiteAVX2(x []float32) int
+
+// addSquaresAVX2 adds the squares of the columns of x, whose rows are stride bytes apart, to sums, for whole vectors of columns.
+//
+//go:noescape
+func addSquaresAVX2(sums []float64, x []float32, rows int, stride int)
 
 // fromF16AVX2 widens float16; it handles whole runs of 32 elements.
 //

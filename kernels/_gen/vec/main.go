@@ -12,6 +12,7 @@ func main() {
 		m.norms()
 		m.rotations()
 		m.pooling()
+		m.squares()
 		m.halves()
 	}
 	constants.write()
