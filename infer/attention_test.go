@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gguftool/gguftool/gguf"
@@ -11,54 +12,96 @@ import (
 )
 
 // Attention of a text is that of exact arithmetic, whether its keys are one chunk
-// or several, and no matter where in the batch the text stands.
+// or several, whatever a token sees, however many heads share keys, and no matter
+// where in the batch the text stands.
 func TestAttention(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 3))
-	const heads, size = 2, 24
-	const width = heads * size
-	for _, n := range []int{1, 2, queryBlock - 1, queryBlock, queryBlock + 1, keyChunk, keyChunk + 1, 2*keyChunk + 77} {
-		for _, kind := range []string{"even", "steep", "rising"} {
-			t.Run(fmt.Sprintf("%s/%d", kind, n), func(t *testing.T) {
-				const before = 3
-				qkv := gemm.Dense(make([]float32, (before+n)*3*width), before+n, 3*width)
-				for i := range qkv.Data {
-					qkv.Data[i] = float32(rng.NormFloat64())
+	const size = 24
+	scale := float32(1 / math.Sqrt(size))
+	for name, h := range map[string]heads{
+		"both ways":     {queries: 2, keys: 2, size: size, scale: scale},
+		"shared keys":   {queries: 6, keys: 2, size: size, scale: 0.3},
+		"causal":        {queries: 3, keys: 1, size: size, scale: scale, kind: causal},
+		"causal window": {queries: 2, keys: 1, size: size, scale: scale, kind: causal, window: 100},
+		"window of one": {queries: 1, keys: 1, size: size, scale: scale, kind: causal, window: 1},
+		"symmetric":     {queries: 2, keys: 2, size: size, scale: scale, window: 200},
+		"odd window":    {queries: 1, keys: 1, size: size, scale: scale, window: 5},
+	} {
+		chunk := h.chunk()
+		for _, n := range []int{1, 2, queryBlock - 1, queryBlock, queryBlock + 1, chunk, chunk + 1, 2*chunk + 77, 8192} {
+			if n > 2000 && testing.Short() {
+				continue
+			}
+			for _, kind := range []string{"even", "steep", "rising"} {
+				if n == 8192 && (kind != "rising" || h.queries > 3) {
+					continue // it takes long
 				}
-				for r := range qkv.Rows {
-					for j, v := range qkv.Row(r)[width : 2*width] {
-						switch kind {
-						case "steep":
-							v *= 6
-						case "rising": // each key beats those before, so that sums shrink from chunk to chunk
-							v = float32(r) * 0.01 * qkv.Row(qkv.Rows - 1)[j]
-						}
-						qkv.Row(r)[width+j] = v
-					}
-				}
-				att := gemm.Dense(make([]float32, (before+n)*width), before+n, width)
-				var a attention
-				for head := range heads {
-					a.attendHead(att, qkv, span{before, before + n}, head, heads)
-				}
-				for r := before; r < before+n; r += 1 + n/40 {
-					for head := range heads {
-						checkAttention(t, qkv, att, span{before, before + n}, r, head*size, size)
-					}
-				}
-			})
+				t.Run(fmt.Sprintf("%s/%s/%d", name, kind, n), func(t *testing.T) { testAttention(t, h, kind, n) })
+			}
 		}
 	}
 }
 
-func checkAttention(t *testing.T, qkv, att gemm.View, s span, r, left, size int) {
+func testAttention(t *testing.T, h heads, kind string, n int) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	const before = 3
+	width := (h.queries + 2*h.keys) * h.size
+	qkv := gemm.Dense(make([]float32, (before+n)*width), before+n, width)
+	for i := range qkv.Data {
+		qkv.Data[i] = float32(rng.NormFloat64())
+	}
+	last := slices.Clone(qkv.Row(qkv.Rows - 1))
+	for r := range qkv.Rows {
+		row := qkv.Row(r)
+		for j := h.queries * h.size; j < (h.queries+h.keys)*h.size; j++ {
+			switch kind {
+			case "steep":
+				row[j] *= 6
+			case "rising": // each key beats those before, so that sums shrink from chunk to chunk
+				row[j] = float32(r) * 10 / float32(n) * last[j%h.size]
+			}
+		}
+	}
+	att := gemm.Dense(make([]float32, (before+n)*h.queries*h.size), before+n, h.queries*h.size)
+	var a attention
+	at := span{before, before + n}
+	for kv := range h.keys {
+		for part := range 2 {
+			a.attendHeads(att, qkv, at, h, kv, part, 2)
+		}
+	}
+	for r := before; r < before+n; r += 1 + n/40 {
+		for head := range h.queries {
+			checkAttention(t, qkv, att, at, r, head, h)
+		}
+	}
+}
+
+func checkAttention(t *testing.T, qkv, att gemm.View, s span, r, head int, h heads) {
 	t.Helper()
-	width := att.Cols
+	sees := func(i, j int) bool { // token i token j
+		switch {
+		case h.kind == causal && h.window > 0:
+			return j <= i && i-j < h.window
+		case h.kind == causal:
+			return j <= i
+		case h.window > 0:
+			return i-j <= h.window/2 && j-i <= h.window/2
+		}
+		return true
+	}
+	part := func(row, i int) []float32 { return qkv.Row(row)[i*h.size : (i+1)*h.size] }
+	kv := head / (h.queries / h.keys)
 	scores, top := make([]float64, s.to-s.from), math.Inf(-1)
 	for k := range scores {
-		for j := left; j < left+size; j++ {
-			scores[k] += float64(qkv.Row(r)[j]) * float64(qkv.Row(s.from + k)[width+j])
+		scores[k] = math.Inf(-1)
+		if !sees(r-s.from, k) {
+			continue
 		}
-		scores[k] /= math.Sqrt(float64(size))
+		scores[k] = 0
+		for j, v := range part(s.from+k, h.queries+kv) {
+			scores[k] += float64(part(r, head)[j]) * float64(v)
+		}
+		scores[k] *= float64(h.scale)
 		top = max(top, scores[k])
 	}
 	var sum float64
@@ -66,16 +109,18 @@ func checkAttention(t *testing.T, qkv, att gemm.View, s span, r, left, size int)
 		scores[k] = math.Exp(v - top)
 		sum += scores[k]
 	}
-	for j := left; j < left+size; j++ {
+	for j := range h.size {
 		var want, most float64
 		for k, p := range scores {
-			v := float64(qkv.Row(s.from + k)[2*width+j])
+			v := float64(part(s.from+k, h.queries+h.keys+kv)[j])
 			want += p / sum * v
-			most = max(most, math.Abs(v))
+			if p > 0 {
+				most = max(most, math.Abs(v))
+			}
 		}
 		// Scores are rounded, and an exponential multiplies their error.
-		if got := float64(att.Row(r)[j]); !(math.Abs(got-want) <= 1e-5*(1+math.Abs(top))*most) {
-			t.Fatalf("row %d, column %d: %v, want %v", r, j, got, want)
+		if got := float64(att.Row(r)[head*h.size+j]); !(math.Abs(got-want) <= 1e-5*(1+math.Abs(top))*most) {
+			t.Fatalf("row %d, head %d, column %d: %v, want %v", r, head, j, got, want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 type EmbedOptions struct {
 	Pooling Pooling // instead of the model's
 	Raw     bool    // do not scale vectors to length 1
-	First   int     // index of the first text, where the batch is part of a list, for errors and Truncated
+	First   int     // index of the first text, where the batch is part of a list: for errors, Truncated and Watch
 
 	// Truncated, when set, allows texts that are longer than the context: they
 	// are cut to it, and Truncated is told of each, in order, before anything is
@@ -22,9 +22,9 @@ type EmbedOptions struct {
 	// a closing token at the end stays at the end.
 	Truncated func(text, from, to int)
 
-	// Observer, when set, sees the inputs of all products. It is called by one
-	// goroutine at a time, text after text, whatever the number of threads.
-	Observer Observer
+	// Watch, when set, sees the inputs of all products, among them those of the
+	// layers that follow pooling.
+	Watch Watcher
 }
 
 // A TooLongError reports a text that does not fit the context of a model.
@@ -75,18 +75,22 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 		if err != nil {
 			return err
 		}
+		pooled := buffer(&s.pooled[0], len(group), m.config.width)
 		row := 0
-		for _, t := range group {
-			vectors[t] = make([]float32, m.config.width)
-			pooling.pool(vectors[t], states.Part(row, row+lengths[t], 0, states.Cols))
+		for i, t := range group {
+			pooling.pool(pooled.Row(i), states.Part(row, row+lengths[t], 0, states.Cols))
+			row += lengths[t]
+		}
+		pooled = m.densely(s, pooled)
+		for i, t := range group {
+			vectors[t] = slices.Clone(pooled.Row(i))
 			if !o.Raw {
 				vec.Normalize(vectors[t])
 			}
-			row += lengths[t]
 		}
 		return nil
 	}
-	if err := m.eachGroup(lengths, o.Observer, embed); err != nil {
+	if err := m.eachGroup(lengths, o.First, o.Watch, embed); err != nil {
 		return nil, err
 	}
 	for t, v := range vectors {
@@ -97,16 +101,15 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 	return vectors, nil
 }
 
-// eachGroup calls embed for groups of all texts: several at once with a worker
-// each, or one after the other with all workers.
-func (m *Model) eachGroup(lengths []int, observe Observer, embed func(s *session, group []int) error) error {
-	groups, apart := plan(lengths, m.pool.Workers())
-	if observe != nil {
-		groups, apart = nil, false
-		for t := range lengths {
-			groups = append(groups, []int{t})
-		}
-	}
+// convoyGroups is how many groups for each worker may be begun beyond the first
+// that is not done, where texts are watched.
+const convoyGroups = 4
+
+// eachGroup calls f for groups of all texts, whose indices in the batch start at
+// 0 and elsewhere at first: several at once with a worker each, or one after the
+// other with all workers.
+func (m *Model) eachGroup(lengths []int, first int, watch Watcher, f func(s *session, group []int) error) error {
+	groups, apart := plan(lengths, m.pool.Workers(), watch != nil)
 	var outer, inner *cpu.Pool
 	if apart {
 		outer = m.pool
@@ -115,15 +118,28 @@ func (m *Model) eachGroup(lengths []int, observe Observer, embed func(s *session
 		inner, end = m.pool.Awake()
 		defer end()
 	}
+	c := newConvoy(len(groups))
+	if watch != nil {
+		c = newConvoy(convoyGroups * m.pool.Workers())
+	}
 	return outer.Try(len(groups), func(_, i int) error {
-		s, _ := m.sessions.Get().(*session)
-		if s == nil {
-			s = new(session)
-		}
-		defer m.sessions.Put(s)
-		s.pool, s.observe = inner, observe
-		return embed(s, groups[i])
+		c.begin(i)
+		defer c.end(i)
+		return m.withSession(inner, func(s *session) error {
+			return s.watched(watch, first, groups[i], func() error { return f(s, groups[i]) })
+		})
 	})
+}
+
+// withSession calls f with a session that nothing else uses.
+func (m *Model) withSession(pool *cpu.Pool, f func(s *session) error) error {
+	s, _ := m.sessions.Get().(*session)
+	if s == nil {
+		s = new(session)
+	}
+	defer m.sessions.Put(s)
+	s.pool, s.observers = pool, nil
+	return f(s)
 }
 
 // fit checks texts and cuts those that are too long where that is allowed.

@@ -282,60 +282,6 @@ func TestEmbedCanceled(t *testing.T) {
 	}
 }
 
-// observed is what one call of an Observer saw.
-type observed struct {
-	tensor     string
-	rows, cols int
-	x          []float32
-}
-
-func TestObserver(t *testing.T) {
-	withProcs(t, 4)
-	batch := [][]int32{text(3, 1, 512), text(20, 2, 512), text(7, 3, 512)}
-	var want []observed
-	for threads := 1; threads <= 4; threads++ {
-		m := newSynthetic(goldenBERT).load(t, &Options{Threads: threads})
-		var got []observed
-		vectors := embed(t, m, batch, &EmbedOptions{Observer: func(tensor string, x []float32, rows, cols int) {
-			got = append(got, observed{tensor, rows, cols, slices.Clone(x)})
-		}})
-		if !slices.EqualFunc(vectors, embed(t, m, batch, nil), slices.Equal[[]float32]) {
-			t.Errorf("%d threads: an observer changes the vectors", threads)
-		}
-		if want == nil {
-			want = got
-		}
-		same := func(a, b observed) bool {
-			return a.tensor == b.tensor && a.rows == b.rows && a.cols == b.cols && slices.Equal(a.x, b.x)
-		}
-		if !slices.EqualFunc(got, want, same) {
-			t.Errorf("%d threads: the observer sees something else than with one", threads)
-		}
-	}
-	at := 0
-	for _, ids := range batch {
-		for l := range 2 {
-			for _, p := range []struct {
-				name string
-				cols int
-			}{{"attn_q", 32}, {"attn_k", 32}, {"attn_v", 32}, {"attn_output", 32}, {"ffn_up", 32}, {"ffn_down", 64}} {
-				name := fmt.Sprintf("blk.%d.%s.weight", l, p.name)
-				if o := want[at]; o.tensor != name || o.rows != len(ids) || o.cols != p.cols || len(o.x) != o.rows*o.cols {
-					t.Fatalf("call %d is %s, %d x %d of %d, want %s, %d x %d", at, o.tensor, o.rows, o.cols, len(o.x), name, len(ids), p.cols)
-				}
-				at++
-			}
-		}
-	}
-	if at != len(want) {
-		t.Errorf("%d calls, want %d", len(want), at)
-	}
-	// The first product's input is the normalised embedding, the same for q, k and v.
-	if !slices.Equal(want[0].x, want[1].x) || !slices.Equal(want[0].x, want[2].x) {
-		t.Error("queries, keys and values are made of different inputs")
-	}
-}
-
 // byLetter is an Encoder of one token for each byte.
 type byLetter struct{}
 

@@ -9,20 +9,18 @@ import (
 	"github.com/gguftool/gguftool/kernels/vec"
 )
 
-// An Observer sees the input of each product of the forward pass: x is
-// (rows, cols), row-major, and tensor names the weights in the file. It must
-// not keep or change x.
-type Observer func(tensor string, x []float32, rows, cols int)
-
 // A session holds what one forward pass at a time writes to.
 type session struct {
-	pool    *cpu.Pool // nil: runs on the caller's goroutine
-	observe Observer  // or nil
+	pool      *cpu.Pool  // nil: runs on the caller's goroutine
+	observers []Observer // of each text, or none
 
-	spans           []span
-	x, qkv, att, up []float32 // the buffers of forward
-	quants          gemm.Activations
-	scratch         []*scratch // one for each worker of pool
+	spans               []span
+	positions           []int32   // of each token in its text
+	x, in, qkv, att, up []float32 // the buffers of forward
+	logits              []float32
+	pooled              [3][]float32 // vectors before and between the layers that follow pooling
+	quants              gemm.Activations
+	scratch             []*scratch // one for each worker of pool
 }
 
 // scratch is the memory of one worker.
@@ -40,18 +38,26 @@ type span struct{ from, to int }
 func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.View, error) {
 	c, w := &m.config, m.weights
 	tokens := 0
-	s.spans = s.spans[:0]
+	s.spans, s.positions = s.spans[:0], s.positions[:0]
 	for _, ids := range texts {
 		s.spans = append(s.spans, span{tokens, tokens + len(ids)})
 		tokens += len(ids)
+		for i := range ids {
+			s.positions = append(s.positions, int32(i))
+		}
 	}
 	for len(s.scratch) < s.pool.Workers() {
 		s.scratch = append(s.scratch, new(scratch))
 	}
-	x := buffer(&s.x, tokens, c.width)       // (tokens, width), the residual stream
-	qkv := s.wide(&s.qkv, tokens, 3*c.width) // (tokens, 3 * heads * head_size)
-	att := s.wide(&s.att, tokens, c.width)   // (tokens, heads * head_size)
-	up := s.wide(&s.up, tokens, c.hidden)    // (tokens, hidden)
+	upWidth := c.hidden
+	if c.gated {
+		upWidth *= 2
+	}
+	x := buffer(&s.x, tokens, c.width)                // (tokens, width), the residual stream
+	in := s.wide(&s.in, tokens, c.width)              // (tokens, width), normalised, or to be added
+	qkv := s.wide(&s.qkv, tokens, c.qkvWidth())       // (tokens, heads + 2·kvHeads, headSize)
+	att := s.wide(&s.att, tokens, c.heads*c.headSize) // (tokens, heads, headSize)
+	up := s.wide(&s.up, tokens, upWidth)              // (tokens, hidden), or (tokens, 2, hidden)
 
 	if err := m.embed(s, x, texts); err != nil {
 		return x, err
@@ -62,17 +68,25 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 		}
 		l := &w.layers[i]
 
-		// Attention: every token takes from the tokens of its text.
-		s.mul(qkv, x, l.qkv, gemm.Epilogue{})
-		s.attend(att, qkv, c.heads)
-		s.mul(x, att, l.attnOut, gemm.Epilogue{Add: true})
-		s.normalize(x, l.attnOutNorm, c.epsilon)
+		// Attention: every token takes from tokens of its text.
+		s.mul(qkv, s.normalized(in, x, l.beforeAttention), l.qkv, gemm.Epilogue{})
+		s.place(qkv, c, l)
+		s.attend(att, qkv, c.attentionOf(l))
+		s.addTo(x, att, l.attnOut, l.afterAttention, in)
+		s.normalize(x, l.attentionSum)
 
 		// Feed-forward network: every token by itself.
-		s.mul(up, x, l.up, gemm.Epilogue{Act: c.activation})
-		s.mul(x, up, l.down, gemm.Epilogue{Add: true})
-		s.normalize(x, l.outNorm, c.epsilon)
+		hidden := up
+		if c.gated {
+			s.mul(up, s.normalized(in, x, l.beforeFFN), l.up, gemm.Epilogue{})
+			hidden = s.gate(up, c.activation)
+		} else {
+			s.mul(up, s.normalized(in, x, l.beforeFFN), l.up, gemm.Epilogue{Act: c.activation})
+		}
+		s.addTo(x, hidden, l.down, l.afterFFN, in)
+		s.normalize(x, l.ffnSum)
 	}
+	s.normalize(x, w.final)
 	return x, nil
 }
 
@@ -86,6 +100,9 @@ func (m *Model) embed(s *session, x gemm.View, texts [][]int32) error {
 			if err := w.tokens.row(row, int64(id), &s.scratch[worker].row); err != nil {
 				return err
 			}
+			if c.embeddingScale != 0 {
+				vec.Scale(row, c.embeddingScale)
+			}
 			if w.tokenType != nil {
 				vec.Add(row, w.tokenType)
 			}
@@ -95,19 +112,101 @@ func (m *Model) embed(s *session, x gemm.View, texts [][]int32) error {
 		}
 		return nil
 	})
-	if err == nil && w.norm != nil {
-		s.normalize(x, w.norm, c.epsilon)
+	if err == nil {
+		s.normalize(x, w.norm)
 	}
 	return err
 }
 
-// mul stores x·l, with its bias, in dst after the epilogue.
-func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
-	if s.observe != nil {
-		for _, name := range l.names {
-			s.observe(name, x.Data, x.Rows, x.Cols)
-		}
+// normalized returns x, or what n makes of it in dst.
+func (s *session) normalized(dst, x gemm.View, n *norm) gemm.View {
+	if n == nil {
+		return x
 	}
+	s.eachRow(x, func(i int, row []float32) {
+		copy(dst.Row(i), row)
+		n.apply(dst.Row(i))
+	})
+	return dst
+}
+
+// normalize applies n to the rows of x; a norm of nil does nothing.
+func (s *session) normalize(x gemm.View, n *norm) {
+	if n != nil {
+		s.eachRow(x, func(_ int, row []float32) { n.apply(row) })
+	}
+}
+
+// addTo adds y·l to x, normalised by n where that is not nil. free is memory of
+// the size of x.
+func (s *session) addTo(x, y gemm.View, l *linear, n *norm, free gemm.View) {
+	if n == nil {
+		s.mul(x, y, l, gemm.Epilogue{Add: true})
+		return
+	}
+	s.mul(free, y, l, gemm.Epilogue{})
+	s.eachRow(free, func(i int, row []float32) {
+		n.apply(row)
+		vec.Add(x.Row(i), row)
+	})
+}
+
+// place normalises heads of queries and keys and rotates them by the positions
+// of their tokens, as far as the architecture does either.
+func (s *session) place(qkv gemm.View, c *config, l *layer) {
+	if l.query == nil && l.rope == nil {
+		return
+	}
+	var t turns
+	half := 0
+	if l.rope != nil {
+		longest := 0
+		for _, t := range s.spans {
+			longest = max(longest, t.to-t.from)
+		}
+		t, half = l.rope.turnsOf(longest), l.rope.dims/2
+	}
+	s.eachRow(qkv, func(i int, row []float32) {
+		from, to := int(s.positions[i])*half, (int(s.positions[i])+1)*half
+		for h := range c.heads + c.kvHeads {
+			head := row[h*c.headSize : (h+1)*c.headSize]
+			n := l.query
+			if h >= c.heads {
+				n = l.key
+			}
+			if n != nil {
+				n.apply(head)
+			}
+			if l.rope != nil {
+				l.rope.rotate(head, t.cos[from:to], t.sin[from:to])
+			}
+		}
+	})
+}
+
+// gate returns the right half of up, multiplied by what act makes of the left.
+func (s *session) gate(up gemm.View, act gemm.Activation) gemm.View {
+	hidden := up.Cols / 2
+	multiply := vec.MulSiLU
+	switch act {
+	case gemm.GELU:
+		multiply = vec.MulGELU
+	case gemm.GELUTanh:
+		multiply = vec.MulGELUTanh
+	}
+	s.eachRow(up, func(_ int, row []float32) { multiply(row[hidden:], row[:hidden]) })
+	return up.Part(0, up.Rows, hidden, 2*hidden)
+}
+
+// mul stores x·l, with its bias, in dst after the epilogue. x has a row for each
+// token.
+func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
+	s.show(x, l.names)
+	s.product(dst, x, l, ep)
+}
+
+// product is mul that observers do not see.
+func (s *session) product(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
 	if l.format != nil {
 		s.quantize(x, l.format)
 	}
@@ -132,10 +231,6 @@ func (s *session) quantize(x gemm.View, m *gemm.Quantized) {
 	s.eachRow(x, s.quants.QuantizeRow)
 }
 
-func (s *session) normalize(x gemm.View, n *norm, epsilon float32) {
-	s.eachRow(x, func(_ int, row []float32) { vec.LayerNorm(row, n.weight, n.bias, epsilon) })
-}
-
 // eachRow calls f for the rows of x, which are divided among the workers, a few
 // pieces for each.
 func (s *session) eachRow(x gemm.View, f func(i int, row []float32)) {
@@ -149,12 +244,9 @@ func (s *session) eachRow(x gemm.View, f func(i int, row []float32)) {
 
 // wide is buffer for a matrix whose columns are written a few at a time: its
 // rows are not a power of two apart, so that those of a tile do not compete for
-// the same places of the cache. Observers are shown rows without gaps.
+// the same places of the cache.
 func (s *session) wide(memory *[]float32, rows, cols int) gemm.View {
 	const line = 16 // of the cache
-	if s.observe != nil {
-		return buffer(memory, rows, cols)
-	}
 	return buffer(memory, rows, cols+line).Part(0, rows, 0, cols)
 }
 

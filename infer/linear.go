@@ -1,6 +1,8 @@
 package infer
 
 import (
+	"slices"
+
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/block"
@@ -62,7 +64,7 @@ func (l *loader) linear(inputs int, parts ...part) *linear {
 	for _, p := range parts {
 		name := p.name + ".weight"
 		t, codec := l.tensor(name, inputs, p.outputs)
-		bias := l.values(p.name+".bias", p.outputs)
+		bias := l.bias(p)
 		if l.err != nil {
 			return nil
 		}
@@ -101,8 +103,16 @@ func (l *loader) linear(inputs int, parts ...part) *linear {
 	return &lin
 }
 
+// biases returns the biases of sources side by side, zeros where one of them has
+// none, and nil where all have none.
 func biases(sources []source) (all []float32) {
+	if !slices.ContainsFunc(sources, func(s source) bool { return s.bias != nil }) {
+		return nil
+	}
 	for _, s := range sources {
+		if s.bias == nil {
+			s.bias = make([]float32, s.outputs())
+		}
 		all = append(all, s.bias...)
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/internal/synth"
 	"github.com/gguftool/gguftool/kernels/block"
+	"github.com/gguftool/gguftool/kernels/gemm"
 )
 
 func TestLoadHostile(t *testing.T) {
@@ -186,6 +187,29 @@ func TestEveryFormat(t *testing.T) {
 	}
 }
 
+// Ids at the end that stand for no token need no embeddings.
+func TestUnusedTokens(t *testing.T) {
+	s := newSynthetic(goldenBERT)
+	types, _ := gguf.Array[int32](s.md, "tokenizer.ggml.token_type")
+	types = slices.Clone(types)
+	for i := 500; i < len(types); i++ {
+		types[i] = 5
+	}
+	s.md.Set("tokenizer.ggml.token_type", gguf.ArrayOf(types))
+	s.tensor("token_embd.weight").Shape = []int64{32, 500}
+	m := s.load(t, nil)
+	if m.Vocabulary() != 500 {
+		t.Errorf("a vocabulary of %d, want 500", m.Vocabulary())
+	}
+	if _, err := m.Embed(t.Context(), [][]int32{{500}}, nil); err == nil {
+		t.Error("an id without an embedding was embedded")
+	}
+	s.tensor("token_embd.weight").Shape = []int64{32, 499}
+	if _, err := Load(s.open(t, nil), nil); err == nil || !strings.Contains(err.Error(), "has shape [32 499], expected [32 512]") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestBigEndian(t *testing.T) {
 	batch := [][]int32{text(20, 1, 512), text(1, 2, 512)}
 	s := newSynthetic(goldenBERT)
@@ -232,7 +256,9 @@ func TestFusedQKV(t *testing.T) {
 		t.Error("fused projections give another vector")
 	}
 	var names []string
-	embed(t, m, batch, &EmbedOptions{Observer: func(tensor string, _ []float32, _, _ int) { names = append(names, tensor) }})
+	embed(t, m, batch, &EmbedOptions{Watch: watchAll(func(weights []string, _ gemm.View) {
+		names = append(names, weights...)
+	})})
 	if names[0] != "blk.0.attn_qkv.weight" || names[1] != "blk.0.attn_output.weight" {
 		t.Errorf("products of %v", names[:2])
 	}

@@ -11,6 +11,11 @@ import (
 type Options struct {
 	Threads   int       // workers, at most GOMAXPROCS; 0 means one for each physical core
 	Precision Precision // of the matrix products
+
+	// Context is the most tokens of a text, instead of what the file says; 0
+	// means that. More than it says is possible where the architecture has a way
+	// to stretch positions.
+	Context int
 }
 
 // A Model computes vectors. Several goroutines may use it at once.
@@ -19,6 +24,7 @@ type Model struct {
 	weights   *weights
 	precision Precision
 	pool      *cpu.Pool
+	head      head
 	closing   []int32   // ids of tokens that end a text
 	sessions  sync.Pool // of *session
 }
@@ -40,6 +46,9 @@ func Load(f *gguf.File, o *Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.setContext(f, o.Context); err != nil {
+		return nil, err
+	}
 	pool := cpu.NewPool(o.Threads)
 	precision, err := choosePrecision(f, o.Precision)
 	if err != nil {
@@ -59,7 +68,15 @@ func Load(f *gguf.File, o *Options) (*Model, error) {
 }
 
 // Dimensions returns the length of the vectors.
-func (m *Model) Dimensions() int { return m.config.width }
+func (m *Model) Dimensions() int {
+	if n := len(m.config.dense); n > 0 {
+		return m.config.dense[n-1].outputs
+	}
+	return m.config.width
+}
+
+// Width returns the length of the states of a token.
+func (m *Model) Width() int { return m.config.width }
 
 // ContextLength returns the most tokens that a text may have.
 func (m *Model) ContextLength() int { return m.config.context }
@@ -69,3 +86,12 @@ func (m *Model) Precision() Precision { return m.precision }
 
 // Pooling returns the pooling that the file, or else the architecture, chooses.
 func (m *Model) Pooling() Pooling { return m.config.pooling }
+
+// WithThreads returns a model that shares the weights of m and runs on so many
+// workers, as Options.Threads has them.
+func (m *Model) WithThreads(threads int) *Model {
+	return &Model{config: m.config, weights: m.weights, precision: m.precision, closing: m.closing, pool: cpu.NewPool(threads)}
+}
+
+// Threads returns the number of workers.
+func (m *Model) Threads() int { return m.pool.Workers() }

@@ -14,16 +14,19 @@ const tailTokens = 48
 // plan divides texts of the given lengths into groups that go through the
 // forward pass together. Where they are apart, each worker takes whole groups by
 // itself, which needs no barriers; where that would leave workers idle, as with
-// a single text, all of them are to share each group in turn.
-func plan(lengths []int, workers int) (groups [][]int, apart bool) {
+// a single text, all of them are to share each group in turn. Texts are taken as
+// they are best divided, or in their order.
+func plan(lengths []int, workers int, inOrder bool) (groups [][]int, apart bool) {
 	total := 0
 	order := make([]int, len(lengths))
 	for i, n := range lengths {
 		order[i] = i
 		total += n
 	}
-	// Long texts first, so that the last groups to begin are short.
-	slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
+	if !inOrder {
+		// Long texts first, so that the last groups to begin are short.
+		slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
+	}
 	// Groups shrink towards the end, so that workers finish together though some
 	// are slower, and though texts do not divide evenly.
 	least := min(tailTokens, total/(4*workers))

@@ -13,7 +13,8 @@ func TestPlanHasEveryTextOnce(t *testing.T) {
 		for i := range lengths {
 			lengths[i] = 1 + rng.IntN(1+rng.IntN(600))
 		}
-		groups, _ := plan(lengths, 1+rng.IntN(9))
+		inOrder := rng.IntN(2) == 0
+		groups, _ := plan(lengths, 1+rng.IntN(9), inOrder)
 		var all []int
 		for _, g := range groups {
 			tokens := 0
@@ -25,7 +26,9 @@ func TestPlanHasEveryTextOnce(t *testing.T) {
 			}
 			all = append(all, g...)
 		}
-		slices.Sort(all)
+		if !inOrder {
+			slices.Sort(all)
+		}
 		for i, n := range all {
 			if i != n {
 				t.Fatalf("texts %v, want all %d", all, len(lengths))
@@ -55,7 +58,7 @@ func TestPlanMode(t *testing.T) {
 		{append(many, 8000), 2, false},
 		{[]int{300, 300, 300}, 2, false},
 	} {
-		if _, apart := plan(c.lengths, c.workers); apart != c.apart {
+		if _, apart := plan(c.lengths, c.workers, false); apart != c.apart {
 			t.Errorf("%d texts on %d workers: apart is %t", len(c.lengths), c.workers, apart)
 		}
 	}
@@ -65,7 +68,7 @@ func TestPlanMode(t *testing.T) {
 // than the others: all must end at nearly the same time.
 func TestPlanShrinks(t *testing.T) {
 	for _, c := range []struct{ texts, tokens, workers int }{{64, 40, 2}, {32, 128, 2}, {100, 20, 2}, {500, 12, 4}, {200, 100, 8}} {
-		groups, _ := plan(slices.Repeat([]int{c.tokens}, c.texts), c.workers)
+		groups, _ := plan(slices.Repeat([]int{c.tokens}, c.texts), c.workers, false)
 		ends := make([]float64, c.workers)
 		rate := 0.8 + float64(c.workers) - 1 // of all, in workers
 		for _, g := range groups {

@@ -16,27 +16,48 @@ import (
 // an architecture lacks is nil.
 type weights struct {
 	tokens    *table    // (vocab, width)
-	positions []float32 // (context, width)
+	positions []float32 // (trained, width)
 	tokenType []float32 // (width), of type 0: all texts are first sentences
 	norm      *norm     // of the embeddings
 	layers    []layer
+	final     *norm     // of what the last layer gives
+	dense     []*linear // that pooled vectors go through
 }
 
-// A layer is attention and a feed-forward network, each with the norm that
-// follows its residual sum.
+// A layer is attention and a feed-forward network. Norms stand where normPlaces
+// says; most are nil.
 type layer struct {
-	qkv         *linear // (width) → (3, width): queries, keys and values side by side
-	attnOut     *linear // (width) → (width)
-	attnOutNorm *norm
-	up          *linear // (width) → (hidden)
-	down        *linear // (hidden) → (width)
-	outNorm     *norm
+	slides bool  // whether attention has a window
+	rope   *rope // or nil
+
+	beforeAttention *norm
+	qkv             *linear // (width) → (heads + 2·kvHeads, headSize): queries, keys and values side by side
+	query, key      *norm   // (headSize)
+	attnOut         *linear // (heads·headSize) → (width)
+	afterAttention  *norm
+	attentionSum    *norm
+
+	beforeFFN *norm
+	up        *linear // (width) → (hidden), or (2, hidden): gate and up side by side
+	down      *linear // (hidden) → (width)
+	afterFFN  *norm
+	ffnSum    *norm
 }
 
-// A norm is the scale and shift after a LayerNorm.
+// A norm is the scale and shift after a LayerNorm, or the scale after an RMSNorm.
 type norm struct {
-	weight []float32 // (width)
-	bias   []float32 // (width)
+	weight  []float32
+	bias    []float32 // nil for an RMSNorm
+	epsilon float32
+}
+
+// apply normalises x.
+func (n *norm) apply(x []float32) {
+	if n.bias != nil {
+		vec.LayerNorm(x, n.weight, n.bias, n.epsilon)
+	} else {
+		vec.RMSNorm(x, n.weight, n.epsilon)
+	}
 }
 
 // A table is a matrix of which single rows are needed. It stays in the file's
@@ -61,9 +82,9 @@ func (t *table) row(dst []float32, i int64, buf *[]byte) error {
 // loadWeights reads, checks and packs the tensors that c asks for. Where the
 // size of the vocabulary is unknown, it is set to that of the embeddings.
 func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*weights, error) {
-	l := &loader{file: f, pool: p, precision: precision, read: map[string]bool{}}
+	l := &loader{file: f, config: c, pool: p, precision: precision, read: map[string]bool{}}
 	w := new(weights)
-	if t := f.Tensor("token_embd.weight"); c.vocab == 0 && t != nil {
+	if t := f.Tensor("token_embd.weight"); t != nil && (c.vocab == 0 || onlyUnused(f, t.Rows())) {
 		c.vocab = int(min(t.Rows(), maxSize))
 	}
 	w.tokens = l.table("token_embd.weight", c.width, c.vocab)
@@ -71,43 +92,123 @@ func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*we
 		w.tokenType = l.firstRow("token_types.weight", c.width)
 	}
 	if c.learnedPositions {
-		w.positions = l.values("position_embd.weight", c.width, c.context)
+		w.positions = l.values("position_embd.weight", c.width, c.trained)
 	}
 	if c.embeddingNorm {
 		w.norm = l.norm("token_embd_norm", c.width)
 	}
-	for i := 0; i < c.layers && l.err == nil; i++ {
-		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
-		var qkv *linear
-		if f.Tensor(name("attn_qkv.weight")) != nil {
-			qkv = l.linear(c.width, part{name("attn_qkv"), 3 * c.width})
-		} else {
-			qkv = l.linear(c.width, part{name("attn_q"), c.width}, part{name("attn_k"), c.width}, part{name("attn_v"), c.width})
-		}
-		w.layers = append(w.layers, layer{
-			qkv:         qkv,
-			attnOut:     l.linear(c.width, part{name("attn_output"), c.width}),
-			attnOutNorm: l.norm(name("attn_output_norm"), c.width),
-			up:          l.linear(c.width, part{name("ffn_up"), c.hidden}),
-			down:        l.linear(c.hidden, part{name("ffn_down"), c.width}),
-			outNorm:     l.norm(name("layer_output_norm"), c.width),
-		})
+	if c.rope != nil && f.Tensor("rope_freqs.weight") != nil {
+		l.ropeFactors(c.rope)
 	}
-	l.refuseUnread(c)
+	for i := 0; i < c.layers && l.err == nil; i++ {
+		w.layers = append(w.layers, l.layer(i))
+	}
+	w.final = l.norm(c.norms.final, c.width)
+	for i, d := range c.dense {
+		if i > 0 && d.inputs != c.dense[i-1].outputs || i == 0 && d.inputs != c.width {
+			l.fail(fault.Malformed(f.Path, keyPart(c.arch+"."+d.name+"_feat_in"), "is %d, which is not the length of what comes before", d.inputs))
+		}
+		w.dense = append(w.dense, l.linear(d.inputs, part{d.name, d.outputs}))
+	}
+	l.noteHead()
+	l.refuseUnread()
 	return w, l.err
+}
+
+// onlyUnused reports whether the vocabulary of f goes on behind its first tokens
+// with ids that stand for no token, which need no embeddings. llama.cpp's converter
+// writes such files of Gemma 3.
+func onlyUnused(f *gguf.File, tokens int64) bool {
+	const unused = 5
+	types, ok := gguf.Array[int32](f.Metadata, "tokenizer.ggml.token_type")
+	return ok && tokens < int64(len(types)) && !slices.ContainsFunc(types[tokens:], func(t int32) bool { return t != unused })
+}
+
+// A denseShape is a linear layer that pooled vectors go through.
+type denseShape struct {
+	name            string // in the file
+	inputs, outputs int
+}
+
+// layer reads layer i.
+func (l *loader) layer(i int) layer {
+	c := l.config
+	name := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return fmt.Sprintf("blk.%d.%s", i, s)
+	}
+	attention, kv := c.heads*c.headSize, c.kvHeads*c.headSize
+	qkv := []part{{name("attn_q"), attention}, {name("attn_k"), kv}, {name("attn_v"), kv}}
+	if l.file.Tensor(name("attn_qkv.weight")) != nil {
+		qkv = []part{{name("attn_qkv"), attention + 2*kv}}
+	}
+	up := []part{{name("ffn_up"), c.hidden}}
+	if c.gated {
+		up = []part{{name("ffn_gate"), c.hidden}, up[0]}
+	}
+	slides, rope := c.rotary(i)
+	return layer{
+		slides: slides,
+		rope:   rope,
+
+		beforeAttention: l.norm(name(c.norms.beforeAttention), c.width),
+		qkv:             l.linear(c.width, qkv...),
+		query:           l.norm(name(c.norms.query), c.headSize),
+		key:             l.norm(name(c.norms.key), c.headSize),
+		attnOut:         l.linear(attention, part{name("attn_output"), c.width}),
+		afterAttention:  l.norm(name(c.norms.afterAttention), c.width),
+		attentionSum:    l.norm(name(c.norms.attentionSum), c.width),
+
+		beforeFFN: l.norm(name(c.norms.beforeFFN), c.width),
+		up:        l.linear(c.width, up...),
+		down:      l.linear(c.hidden, part{name("ffn_down"), c.width}),
+		afterFFN:  l.norm(name(c.norms.afterFFN), c.width),
+		ffnSum:    l.norm(name(c.norms.ffnSum), c.width),
+	}
+}
+
+// ropeFactors reads by what each step of r is divided.
+func (l *loader) ropeFactors(r *rope) {
+	const name = "rope_freqs.weight"
+	factors := l.values(name, r.dims/2)
+	for i, f := range factors {
+		if !(f > 0) && l.err == nil {
+			l.err = fault.Malformed(l.file.Path, tensorPart(name), "element %d is %v; it must be more than 0", i, f)
+		}
+	}
+	if l.err == nil {
+		r.divide(factors)
+	}
+}
+
+// noteHead says that the head is read, which happens when logits are asked for.
+func (l *loader) noteHead() {
+	if l.config.logits {
+		l.read["output.weight"], l.read["output.bias"] = true, true
+	}
 }
 
 // A loader reads tensors. The first error stays in err; after it, methods do
 // nothing.
 type loader struct {
 	file      *gguf.File
+	config    *config
 	pool      *cpu.Pool
 	precision Precision       // PrecisionF32 or PrecisionInt8
 	read      map[string]bool // names of tensors
 	err       error
 }
 
-// A part is one tensor of a linear: name.weight and name.bias.
+func (l *loader) fail(err error) {
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// A part is one tensor of a linear: name.weight and, where there is one,
+// name.bias.
 type part struct {
 	name    string
 	outputs int
@@ -187,8 +288,26 @@ func (l *loader) rows(t *gguf.Tensor, codec *block.Codec, from, to int64) []floa
 	return x
 }
 
+// norm returns the norm called name, and nil for none.
 func (l *loader) norm(name string, width int) *norm {
-	return &norm{l.values(name+".weight", width), l.values(name+".bias", width)}
+	if name == "" {
+		return nil
+	}
+	n := &norm{weight: l.values(name+".weight", width), epsilon: l.config.epsilon}
+	if l.config.normKind == layerNorm {
+		n.bias = l.values(name+".bias", width)
+	}
+	return n
+}
+
+// bias returns the bias of a part, or nil for none.
+func (l *loader) bias(p part) []float32 {
+	stem := p.name[strings.LastIndexByte(p.name, '.')+1:]
+	name := p.name + ".bias"
+	if l.file.Tensor(name) == nil && !slices.Contains(l.config.biased, stem) {
+		return nil
+	}
+	return l.values(name, p.outputs)
 }
 
 // finite refuses values of t, from the given row on, that would make every
@@ -204,7 +323,8 @@ func (l *loader) finite(t *gguf.Tensor, row int64, x []float32) error {
 
 // refuseUnread fails when the file has tensors that were not read: leaving out
 // what a model was trained with would give wrong vectors silently.
-func (l *loader) refuseUnread(c *config) {
+func (l *loader) refuseUnread() {
+	c := l.config
 	for _, t := range l.file.Tensors {
 		if l.err != nil {
 			return

@@ -19,16 +19,22 @@ type Decoder struct {
 	Experts int    // 0: dense
 	Vocab   int    // 64
 	Tied    bool   // no output.weight
+	Words   bool   // has a tokenizer, BPE of bytes, whose size Vocab becomes
 	Seed    uint64
 }
 
 // Model returns the GGUF file, with all keys that llama.cpp needs to quantize it
-// but without a tokenizer.
+// and, with Words, to run it.
 func (d Decoder) Model() *Model {
 	arch := cmp.Or(d.Arch, "llama")
 	layers, width, heads := cmp.Or(d.Layers, 4), cmp.Or(d.Width, 256), cmp.Or(d.Heads, 8)
 	kvHeads, ff, vocab := cmp.Or(d.KVHeads, heads), cmp.Or(d.FF, 2*width), cmp.Or(d.Vocab, 64)
 	kvWidth := width / heads * kvHeads
+	var words byteVocabulary
+	if d.Words {
+		words = newByteVocabulary()
+		vocab = len(words.tokens)
+	}
 
 	var md gguf.Metadata
 	number := func(key string, n int) { md.Set(arch+"."+key, gguf.ValueOf(uint32(n))) }
@@ -49,6 +55,9 @@ func (d Decoder) Model() *Model {
 	md.Set(gguf.KeyFileType, gguf.ValueOf(uint32(gguf.FileF32)))
 	number("vocab_size", vocab)
 	number("rope.dimension_count", width/heads)
+	if d.Words {
+		words.setTokenizer(&md)
+	}
 	md.Set(gguf.KeyQuantizationVersion, gguf.ValueOf(gguf.QuantizationVersion))
 
 	m := &Model{Metadata: &md, Seed: d.Seed}
