@@ -41,6 +41,10 @@ func NewLayout(md *Metadata, tensors []TensorInfo, opts *WriterOptions) (*Layout
 	if version != 3 && (version != 2 || e.order == binary.BigEndian) {
 		return nil, fmt.Errorf("GGUF version %d in %s order cannot be written; use version 3", version, e.order)
 	}
+	keysOnly := opts != nil && opts.KeysOnly
+	if keysOnly && len(tensors) > 0 {
+		return nil, fmt.Errorf("a file of keys only cannot have %d tensors", len(tensors))
+	}
 	l := &Layout{Alignment: DefaultAlignment, order: e.order}
 	if v, ok := md.Lookup(KeyAlignment); ok {
 		a, problem := alignment(v)
@@ -79,7 +83,9 @@ func NewLayout(md *Metadata, tensors []TensorInfo, opts *WriterOptions) (*Layout
 	if len(e.b) > maxHead {
 		return nil, fmt.Errorf("keys and tensor table take %d bytes, more than the %d that are read again", len(e.b), maxHead)
 	}
-	e.b = append(e.b, make([]byte, align(int64(len(e.b)), l.Alignment)-int64(len(e.b)))...)
+	if !keysOnly {
+		e.b = append(e.b, make([]byte, align(int64(len(e.b)), l.Alignment)-int64(len(e.b)))...)
+	}
 	dataAt := int64(len(e.b))
 	if offset > math.MaxInt64-dataAt {
 		return nil, fmt.Errorf("the file would be larger than 2^63 bytes")

@@ -143,3 +143,33 @@ func TestLayoutPlaces(t *testing.T) {
 		f.Fetch(x, -1, x.Rows()+1)
 	}
 }
+
+// A file of keys only ends with the last one, and can be opened.
+func TestKeysOnly(t *testing.T) {
+	var md gguf.Metadata
+	md.Set("a", gguf.ValueOf[uint8](7))
+	opts := &gguf.WriterOptions{KeysOnly: true}
+	layout, err := gguf.NewLayout(&md, nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = 4 + 4 + 8 + 8 + 8 + 1 + 4 + 1
+	if len(layout.Head) != want || layout.Size != want || layout.Head[want-1] != 7 {
+		t.Errorf("%d bytes, %d in the head: % x, want %d", layout.Size, len(layout.Head), layout.Head, want)
+	}
+	path := filepath.Join(t.TempDir(), "keys.gguf")
+	if err := os.WriteFile(path, layout.Head, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if n, _ := f.Metadata.Int("a"); n != 7 || len(f.Tensors) != 0 {
+		t.Errorf("a is %d beside %d tensors", n, len(f.Tensors))
+	}
+	if _, err := gguf.NewLayout(&md, []gguf.TensorInfo{{Name: "t", Type: gguf.TypeF32, Shape: []int64{1}}}, opts); err == nil {
+		t.Error("a tensor has a place in a file of keys only")
+	}
+}

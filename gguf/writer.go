@@ -11,6 +11,7 @@ import (
 type WriterOptions struct {
 	Version   uint32
 	ByteOrder binary.ByteOrder
+	KeysOnly  bool // the file has no tensors and ends after its keys, without padding
 }
 
 // A TensorInfo describes a tensor that is to be written.

@@ -2,11 +2,9 @@ package inspect
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/gguftool/gguftool/gguf"
-	"github.com/gguftool/gguftool/internal/fault"
 )
 
 // DefaultMaxTensors is how many tensors a shard gets where nothing else is said.
@@ -35,57 +33,32 @@ func Split(f *gguf.File, prefix string, o *SplitOptions) (*Rewrite, error) {
 	if o.MaxTensors < 0 || o.MaxSize < 0 || o.MaxTensors > 0 && o.MaxSize > 0 {
 		return nil, fmt.Errorf("shards are limited by a number of tensors or a size above 0, not by %d tensors and %d bytes", o.MaxTensors, o.MaxSize)
 	}
-	shards := o.divide(f.Tensors)
-	if len(shards) > math.MaxUint16 {
-		return nil, fmt.Errorf("%s: %d shards are more than the %d that %s can count; allow larger ones", f.Path, len(shards), math.MaxUint16, gguf.KeySplitCount)
+	limits := gguf.ShardLimits{MaxTensors: o.MaxTensors, MaxSize: o.MaxSize, NoTensorsFirst: o.NoTensorsFirst}
+	if o.MaxTensors == 0 && o.MaxSize == 0 {
+		limits.MaxTensors = DefaultMaxTensors
 	}
-	if len(f.Tensors) > math.MaxInt32 {
-		return nil, fault.Unsupported(f.Path, "", "", "%d tensors are more than %s can count", len(f.Tensors), gguf.KeySplitTensors)
+	sizes := make([]int64, len(f.Tensors))
+	for i, t := range f.Tensors {
+		const unit = gguf.DefaultAlignment
+		sizes[i] = (t.Size + unit - 1) / unit * unit
+	}
+	shards := limits.Divide(sizes)
+	metadata, err := gguf.SplitOrder.Metadata(f.Metadata, len(shards), len(f.Tensors))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	prefix = strings.TrimSuffix(prefix, ".gguf")
 	r := &Rewrite{source: f}
-	for i, tensors := range shards {
-		md := new(gguf.Metadata)
-		if i == 0 {
-			md = f.Metadata.Clone()
-		}
-		// llama-gguf-split sets the count once more when it knows it, which moves
-		// it to the end.
-		setLast(md, gguf.KeySplitNo, gguf.ValueOf(uint16(i)))
-		setLast(md, gguf.KeySplitTensors, gguf.ValueOf(int32(len(f.Tensors))))
-		setLast(md, gguf.KeySplitCount, gguf.ValueOf(uint16(len(shards))))
-		out, err := r.output(gguf.ShardPath(prefix, i, len(shards)), md, tensors)
+	tensors := f.Tensors
+	for i, md := range metadata {
+		out, err := r.output(gguf.ShardPath(prefix, i, len(shards)), md, tensors[:shards[i]])
 		if err != nil {
 			return nil, err
 		}
 		r.Outputs = append(r.Outputs, out)
+		tensors = tensors[shards[i]:]
 	}
 	return r, nil
-}
-
-// divide returns the tensors of each shard; there is at least one.
-func (o *SplitOptions) divide(tensors []*gguf.Tensor) [][]*gguf.Tensor {
-	limit := o.MaxTensors
-	if limit == 0 {
-		limit = DefaultMaxTensors
-	}
-	shards := make([][]*gguf.Tensor, 1)
-	var size int64 // of the last shard
-	next := func() { shards, size = append(shards, nil), 0 }
-	if o.NoTensorsFirst {
-		next()
-	}
-	for i, t := range tensors {
-		const unit = gguf.DefaultAlignment
-		n := (t.Size + unit - 1) / unit * unit
-		full := o.MaxSize == 0 && i%limit == 0 || o.MaxSize > 0 && size+n > o.MaxSize
-		if last := len(shards) - 1; full && len(shards[last]) > 0 {
-			next()
-		}
-		size += n
-		shards[len(shards)-1] = append(shards[len(shards)-1], t)
-	}
-	return shards
 }
 
 // setLast gives key a value at the end of md.

@@ -69,9 +69,7 @@ func (p *Plan) shardMetadata(i int) *gguf.Metadata {
 }
 
 func (p *Plan) setSplit(md *gguf.Metadata, i int) {
-	moveToEnd(md, gguf.KeySplitNo, gguf.ValueOf(uint16(i)))
-	moveToEnd(md, gguf.KeySplitCount, gguf.ValueOf(uint16(p.shards)))
-	moveToEnd(md, gguf.KeySplitTensors, gguf.ValueOf(int32(len(p.Tensors))))
+	gguf.ConvertedOrder.Set(md, i, p.shards, len(p.Tensors))
 }
 
 func moveToEnd(md *gguf.Metadata, key string, v gguf.Value) {

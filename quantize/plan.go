@@ -2,8 +2,6 @@ package quantize
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -35,7 +33,7 @@ type Tensor struct {
 	BytesAfter  int64
 	Reason      string // why To, as in "ffn_down: first eighth of the layers"
 	Fallback    string // why not the type that was wanted, as in "384 columns are not a multiple of 256: Q4_K → Q5_0", or ""
-	Unweighted  bool   // there is importance, but none for this tensor, which is quantized without
+	Unweighted  string // where there is importance, but none for this tensor, which is quantized without: why, or ""
 
 	source     *gguf.Tensor
 	importance []float32
@@ -49,7 +47,7 @@ func NewPlan(f *gguf.File, o *Options) (*Plan, error) { return FileSource(f).Pla
 // contradict each other or the model; whether the plan can also be carried out
 // is what Check says.
 func (s *Source) Plan(o *Options) (*Plan, error) {
-	if err := checkImportance(o); err != nil {
+	if err := checkImportance(s, o); err != nil {
 		return nil, err
 	}
 	pruned, err := newPruning(s, o)
@@ -80,18 +78,6 @@ func (s *Source) Plan(o *Options) (*Plan, error) {
 	p.FileType = p.outputFileType(tensors)
 	p.Metadata = p.outputMetadata()
 	return p, nil
-}
-
-// checkImportance refuses values that no quantizer can weigh with.
-func checkImportance(o *Options) error {
-	for _, name := range slices.Sorted(maps.Keys(o.Importance)) {
-		for i, v := range o.Importance[name] {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return fault.Malformed(o.ImportanceInfo.File, "importance of "+name, "value %d is %v", i, v)
-			}
-		}
-	}
-	return nil
 }
 
 // tensor plans what becomes of a tensor of the source, which is called name in
@@ -126,23 +112,6 @@ func (p *Plan) tensor(name string, source *gguf.Tensor, c choice) (Tensor, error
 		err = p.weigh(&t)
 	}
 	return t, err
-}
-
-// weigh gives t its importance: values for every column of every expert.
-func (p *Plan) weigh(t *Tensor) error {
-	values, ok := p.opts.Importance[t.source.Name]
-	want := t.Shape[0] * experts(t.Shape)
-	switch {
-	case ok && int64(len(values)) == want:
-		t.importance = values
-		return nil
-	case ok && roleOf(t.Name) != tokenEmbedding:
-		return fault.Malformed(p.opts.ImportanceInfo.File, "importance of "+t.source.Name,
-			"it has %d values, the tensor %d columns in %d experts; measure importance with this model",
-			len(values), t.Shape[0], experts(t.Shape))
-	}
-	t.Unweighted = true
-	return nil
 }
 
 func (p *Plan) refuseFallbacks() error {
@@ -182,24 +151,6 @@ func (p *Plan) Check() error {
 		}
 	}
 	return nil
-}
-
-// needsImportance reports whether a weight of type to is garbage without
-// importance, or cannot be written at all.
-func needsImportance(name string, to gguf.Type, of gguf.FileType) bool {
-	if codec, ok := block.Lookup(to); ok && codec.NeedsImportance() {
-		return true
-	}
-	if role := roleOf(name); role == tokenEmbedding || role == outputWeight {
-		return false
-	}
-	switch to {
-	case gguf.TypeIQ3XXS, gguf.TypeIQ2XXS, gguf.TypeIQ2XS, gguf.TypeIQ2S, gguf.TypeIQ1M, gguf.TypeIQ1S:
-		return true
-	case gguf.TypeQ2_K:
-		return of == gguf.FileQ2_K_S
-	}
-	return false
 }
 
 // encodable lists the types that Run can write.

@@ -15,7 +15,7 @@ import (
 // plan plans m for the file type and options of llama-quantize.
 func plan(t *testing.T, m *testModel, to gguf.FileType, args ...string) *Plan {
 	t.Helper()
-	o := parseArgs(args)
+	o := m.options(args)
 	o.FileType = to
 	p, err := NewPlan(m.file(), o)
 	if err != nil {
@@ -131,7 +131,7 @@ func TestSummary(t *testing.T) {
 	s := p.Summary()
 	// 1024 weights of Q6_K, 768 of Q5_0, 16 of F32.
 	want := []TypeSummary{{gguf.TypeQ6_K, 1, 1024, 840}, {gguf.TypeQ5_0, 1, 768, 528}, {gguf.TypeF32, 1, 16, 64}}
-	if s.Parameters != 1808 || s.BytesBefore != 4*1808 || s.BytesAfter != 840+528+64 || s.Fallbacks != 1 || s.Unweighted != 2 ||
+	if s.Parameters != 1808 || s.BytesBefore != 4*1808 || s.BytesAfter != 840+528+64 || s.Fallbacks != 1 || s.Unweighted != 1 ||
 		s.BitsBefore() != 32 || s.BitsAfter() != 8*1432/1808. || !slices.Equal(s.Types, want) {
 		t.Errorf("%+v", s)
 	}
@@ -226,7 +226,7 @@ func TestImportance(t *testing.T) {
 	}
 	for name, want := range map[string]bool{"token_embd.weight": true, "output.weight": false, "blk.0.attn_q.weight": true,
 		"blk.0.ffn_up_exps.weight": false, "output_norm.weight": false} {
-		if got := p.tensorNamed(t, name).Unweighted; got != want {
+		if got := p.tensorNamed(t, name).Unweighted != ""; got != want {
 			t.Errorf("%s: unweighted is %v", name, got)
 		}
 	}
@@ -238,6 +238,50 @@ func TestImportance(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		_, err = NewPlan(m.file(), make2(func(all map[string][]float32) { all["not.there"] = []float32{1, float32(v)} }))
 		checkMalformed(t, err, fmt.Sprintf("i.dat: importance of not.there: value 1 is %v", v))
+	}
+}
+
+// A file that is about nothing in the model is of another one; what it says of
+// weights that the model lacks is listed.
+func TestStrangers(t *testing.T) {
+	m := newModel("llama", "llama", 2, 6, 6, 0).add(cols(256), "token_embd.weight").layers(2, cols(256), "attn_q.weight")
+	o := &Options{FileType: gguf.FileQ4_0, ImportanceInfo: ImportanceInfo{File: "i.dat"}, Importance: map[string][]float32{
+		"blk.9.attn_q.weight": make([]float32, 256), "a": nil, "b": nil, "c": nil}}
+	_, err := NewPlan(m.file(), o)
+	checkMalformed(t, err, "i.dat: it is of another model: none of its 4 weights is in llama.gguf, which has no a, b, blk.9.attn_q.weight and 1 more; measure importance with this model")
+
+	o.Importance["blk.1.attn_q.weight"] = make([]float32, 256)
+	p, err := NewPlan(m.file(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.Strangers(), []string{"a", "b", "blk.9.attn_q.weight", "c"}; !slices.Equal(got, want) {
+		t.Errorf("strangers are %q, want %q", got, want)
+	}
+	for name, want := range map[string]string{
+		"token_embd.weight":   "token embeddings: their rows are read, and no product that was measured takes them",
+		"blk.0.attn_q.weight": "the importance file has nothing about it",
+		"blk.1.attn_q.weight": "",
+	} {
+		if got := p.tensorNamed(t, name).Unweighted; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestGainsFromImportance(t *testing.T) {
+	m := newModel("llama", "llama", 2, 6, 6, 0).add(cols(256), "token_embd.weight").layers(2, cols(256), "attn_q.weight")
+	for _, c := range []struct {
+		to   gguf.FileType
+		args []string
+		want bool
+	}{
+		{gguf.FileQ4_K_M, nil, true}, {gguf.FileIQ3S, nil, true}, {gguf.FileQ8_0, nil, false}, {gguf.FileF16, nil, false},
+		{gguf.FileQ4_K_M, []string{"--imatrix"}, false},
+	} {
+		if got := plan(t, m, c.to, c.args...).GainsFromImportance(); got != c.want {
+			t.Errorf("%s %q: %v", c.to, c.args, got)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func TestRecipeGoldens(t *testing.T) {
 }
 
 func planDigits(m *testModel, args []string, fileType gguf.FileType) string {
-	o := parseArgs(args)
+	o := m.options(args)
 	o.FileType = fileType
 	p, err := NewPlan(m.file(), o)
 	if err != nil {
@@ -135,6 +135,17 @@ func parseArgs(args []string) *Options {
 		default:
 			panic(args[i])
 		}
+	}
+	return o
+}
+
+// options returns the options of args. With --imatrix there is importance for one
+// weight of m, and for one that it does not have.
+func (m *testModel) options(args []string) *Options {
+	o := parseArgs(args)
+	if o.Importance != nil {
+		t := m.tensors[0]
+		o.Importance[t.Name] = make([]float32, t.Shape[0]*experts(t.Shape))
 	}
 	return o
 }

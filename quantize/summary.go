@@ -47,7 +47,7 @@ func (p *Plan) Summary() Summary {
 		if t.Fallback != "" {
 			s.Fallbacks++
 		}
-		if t.Unweighted {
+		if t.Unweighted != "" {
 			s.Unweighted++
 		}
 		sum := byType[t.To]
