@@ -90,7 +90,7 @@ func (f *File) Expect(size int64) error {
 	if f.direct {
 		return nil
 	}
-	if free, known := freeSpace(filepath.Dir(f.dest)); known && size > 0 && uint64(size) > free {
+	if free, known := FreeSpace(filepath.Dir(f.dest)); known && size > 0 && uint64(size) > free {
 		return explain(fmt.Sprintf("write %d bytes to", size), f.dest, errFull)
 	}
 	return nil
@@ -256,7 +256,7 @@ func explain(verb, dest string, err error) error {
 		hint = fmt.Sprintf("%s is not a folder", dir)
 	case errors.Is(err, fs.ErrPermission), isReadOnly(err):
 		hint = fmt.Sprintf("choose a folder that you may write to instead of %s", dir)
-	case isFull(err):
+	case IsFull(err):
 		hint = fmt.Sprintf("free space on the disk of %s or choose another one", dir)
 	case errors.Is(err, syscall.EFBIG):
 		hint = "the file system or a limit (ulimit -f) allows no file of this size"

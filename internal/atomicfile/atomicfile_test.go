@@ -227,9 +227,9 @@ func TestExpect(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, known := freeSpace(filepath.Dir(dest)); known {
+	if _, known := FreeSpace(filepath.Dir(dest)); known {
 		err := f.Expect(1 << 60)
-		if want := fmt.Sprintf("write %d bytes to %s: ", int64(1<<60), f.dest); err == nil || !strings.HasPrefix(err.Error(), want) || !isFull(err) {
+		if want := fmt.Sprintf("write %d bytes to %s: ", int64(1<<60), f.dest); err == nil || !strings.HasPrefix(err.Error(), want) || !IsFull(err) {
 			t.Errorf("error is %v, want one with %q", err, want)
 		}
 	}

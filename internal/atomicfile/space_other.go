@@ -2,5 +2,5 @@
 
 package atomicfile
 
-// freeSpace does not know.
-func freeSpace(dir string) (free uint64, known bool) { return 0, false }
+// FreeSpace does not know.
+func FreeSpace(dir string) (free uint64, known bool) { return 0, false }

@@ -11,7 +11,8 @@ import (
 // errFull is what writing to a full disk gives.
 const errFull = syscall.ENOSPC
 
-func isFull(err error) bool {
+// IsFull reports whether err says that a disk or a quota is full.
+func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 

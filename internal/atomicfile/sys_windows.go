@@ -9,9 +9,9 @@ import (
 // errFull is what writing to a full disk gives.
 const errFull = windows.ERROR_DISK_FULL
 
-// freeSpace returns the bytes that may be written to the disk of dir; known is
+// FreeSpace returns the bytes that may be written to the disk of dir; known is
 // false where it does not tell.
-func freeSpace(dir string) (free uint64, known bool) {
+func FreeSpace(dir string) (free uint64, known bool) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, false
@@ -20,7 +20,8 @@ func freeSpace(dir string) (free uint64, known bool) {
 	return free, err == nil
 }
 
-func isFull(err error) bool {
+// IsFull reports whether err says that a disk or a quota is full.
+func IsFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
 

@@ -10,7 +10,7 @@ import (
 func Cases() []Case {
 	var all []Case
 	for _, group := range [][]Case{
-		configs(), headers(), tensors(), indexes(), archives(), pickles(), modules(), descriptions(), tokenizers(),
+		configs(), headers(), tensors(), methods(), scales(), formats(), indexes(), archives(), pickles(), modules(), descriptions(), tokenizers(),
 	} {
 		all = append(all, group...)
 	}
@@ -63,11 +63,6 @@ func withPickle(name string, kind Kind, want, pickle string) Case {
 }
 
 func configs() []Case {
-	quantized := func(method string, fields object) Case {
-		return withConfig("quantized by "+method, Unsupported,
-			`"quantization_config": the weights are already quantized (`+method+"); convert the model that it was quantized from",
-			"quantization_config", fields)
-	}
 	notCount := func(name string, value any, shown string) Case {
 		return withConfig("hidden_size "+name, Malformed, `"hidden_size": it is `+shown+", want a whole number from 1 to 4294967295", "hidden_size", value)
 	}
@@ -83,13 +78,8 @@ func configs() []Case {
 		withConfig("no architectures", Malformed, `"architectures": it does not name the class of the model`, "architectures", nil),
 		withConfig("no architecture", Malformed, `"architectures": it does not name the class of the model`, "architectures", []string{}),
 		withConfig("architecture as a number", Malformed, `"architectures": it is [5]: `, "architectures", []int{5}),
-		withConfig("Llama", Unsupported, "models of class LlamaForCausalLM are not supported; supported are BertModel, ", "architectures", []string{"LlamaForCausalLM"}),
-		withConfig("XLM-R", Unsupported, "models of class XLMRobertaModel are not supported", "architectures", []string{"XLMRobertaModel"}),
-		quantized("gptq", object{"quant_method": "gptq", "bits": 4}),
-		quantized("awq", object{"quant_method": "awq", "bits": 4}),
-		quantized("fp8", object{"quant_method": "fp8", "weight_block_size": []int{128, 128}}),
-		quantized("bitsandbytes", object{"load_in_4bit": true}),
-		withConfig("quantization_config as text", Malformed, `"quantization_config": it is "gptq", want an object`, "quantization_config", "gptq"),
+		withConfig("Mixtral", Unsupported, "models of class MixtralForCausalLM are not supported; supported are BertModel, ", "architectures", []string{"MixtralForCausalLM"}),
+		withConfig("XLM-R XL", Unsupported, "models of class XLMRobertaXLModel are not supported", "architectures", []string{"XLMRobertaXLModel"}),
 		notCount("-4", -4, "-4"),
 		notCount("0", 0, "0"),
 		notCount("4.5", 4.5, "4.5"),
@@ -103,7 +93,9 @@ func configs() []Case {
 		withConfig("vocab_size contradicts", Malformed, "its shape is [8 4], want [9 4] by vocab_size of config.json (9)", "vocab_size", 9),
 		withConfig("no layers", Malformed, `"num_hidden_layers": it is 0, want a whole number`, "num_hidden_layers", 0),
 		withConfig("2^32-1 layers", Malformed,
-			`tensor "encoder.layer.1.attention.self.query.weight": it is missing; a BertModel of 4294967295 layers has it`, "num_hidden_layers", uint32(1<<32-1)),
+			`"num_hidden_layers": it is 4294967295, more than 65536`, "num_hidden_layers", uint32(1<<32-1)),
+		withConfig("60000 layers", Malformed,
+			`tensor "encoder.layer.1.attention.self.query.weight": it is missing; a BertModel of 60000 layers has it`, "num_hidden_layers", 60000),
 		withConfig("3 heads", Malformed, `"num_attention_heads": 3 heads cannot share hidden_size of config.json (4)`, "num_attention_heads", 3),
 		withConfig("epsilon of 1e300", Malformed, `"layer_norm_eps": it is 1e+300, want a number`, "layer_norm_eps", 1e300),
 		withConfig("epsilon as text", Malformed, `"layer_norm_eps": it is "1e-12", want a number`, "layer_norm_eps", "1e-12"),
@@ -127,20 +119,22 @@ func headers() []Case {
 	const invalid = "not a valid safetensors file: "
 	return []Case{
 		changed("no weights", Missing, "has no weights, neither model.safetensors nor shards of it nor pytorch_model.bin", func(f files) { delete(f, "model.safetensors") }),
-		withFile("weights of no bytes", Malformed, invalid+"header too small", "model.safetensors", ""),
-		withFile("weights of seven bytes", Malformed, invalid+"header too small", "model.safetensors", string(whole[:7])),
-		withFile("header past the end", Malformed, invalid+"invalid header length", "model.safetensors", string(whole[:100])),
-		withFile("header of 2^64-1 bytes", Malformed, invalid+"header too large", "model.safetensors", strings.Repeat("\xff", 64)),
+		withFile("weights of no bytes", Malformed, invalid+"it has 0 bytes, not even the length of a header", "model.safetensors", ""),
+		withFile("weights of seven bytes", Malformed, invalid+"it has 7 bytes, not even", "model.safetensors", string(whole[:7])),
+		withFile("header past the end", Malformed, invalid+"its header would have 2041 bytes, but only 92 follow", "model.safetensors", string(whole[:100])),
+		withFile("header of 2^64-1 bytes", Malformed, invalid+"its header would have 18446744073709551615 bytes, more than the 100000000 that are read", "model.safetensors", strings.Repeat("\xff", 64)),
 		withFile("Git LFS pointer", Malformed, "the file is incomplete, or a pointer of Git LFS; download it again", "model.safetensors",
 			"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
 		withFile("data cut off", Malformed, `: its data ends at `, "model.safetensors", string(whole[:len(whole)-1])),
-		withFile("data too long", Malformed, invalid+"metadata incomplete buffer", "model.safetensors", string(whole)+"\x00"),
+		withFile("data too long", Malformed, invalid+"1 bytes of data belong to no tensor", "model.safetensors", string(whole)+"\x00"),
 		header("header without an end", Malformed, "invalid JSON: unexpected end of JSON input (at byte 14)", `{"t": `, 8),
 		header("header as an array", Malformed, "the value is a JSON array, want object (at byte 9)", `[]`, 8),
 		header("header not in UTF-8", Malformed, "invalid UTF-8 (at byte 10)", "{\"\xff\":1}", 8),
 		header("header with a name twice", Malformed, `the key "t" appears twice (at byte `,
 			`{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
 		entry("field twice", `the key "shape" appears twice`, `{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}`),
+		entry("field too many", `tensor "t": invalid entry: there is no field "Shape"`, `{"dtype":"F32","shape":[2],"Shape":[2],"data_offsets":[0,8]}`),
+		entry("entry of null", `tensor "t": there is no type "" of elements`, `null`),
 		entry("no shape", `tensor "t": its data is from 0 to 8, which are not the bytes of [] elements`, `{"dtype":"F32","data_offsets":[0,8]}`),
 		entry("negative dimension", `tensor "t": its shape [-2] is impossible`, `{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}`),
 		entry("fraction as a dimension", `tensor "t": invalid entry: shape is a JSON number 2.0, want int64`, `{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}`),
@@ -149,12 +143,12 @@ func headers() []Case {
 		entry("shape that overflows beside 0", `tensor "t": its shape [4294967296 4294967296 0] is impossible`, `{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}`),
 		entry("size that overflows", `tensor "t": its shape [4611686018427387904] is impossible`, `{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,8]}`),
 		entry("size that contradicts the shape", `tensor "t": its data is from 0 to 8, which are not the bytes of [3] elements of type F32`, `{"dtype":"F32","shape":[3],"data_offsets":[0,8]}`),
-		entry("gap before the data", `not a valid safetensors file: invalid metadata offset for tensor "t"`, `{"dtype":"F32","shape":[1],"data_offsets":[4,8]}`),
+		entry("gap before the data", `tensor "t": its data begins at 4, but that of the tensors before it ends at 0; the file is incomplete`, `{"dtype":"F32","shape":[1],"data_offsets":[4,8]}`),
 		entry("end before start", `tensor "t": its data is from 8 to 0, which are not`, `{"dtype":"F32","shape":[2],"data_offsets":[8,0]}`),
 		entry("data of 2^63 bytes", `tensor "t": its data is from 0 to 9223372036854775808, which`, `{"dtype":"F32","shape":[2],"data_offsets":[0,9223372036854775808]}`),
 		entry("element type that is none", `tensor "t": there is no type "F33" of elements`, `{"dtype":"F33","shape":[2],"data_offsets":[0,8]}`),
-		header("8-bit floats", Unsupported, `tensor "t": elements of type F8_E4M3 are not supported; convert the model in full precision`,
-			`{"t":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}`, 8),
+		header("8-bit exponents", Unsupported, `tensor "t": elements of type F8_E8M0 are not supported; convert the model in full precision`,
+			`{"t":{"dtype":"F8_E8M0","shape":[8],"data_offsets":[0,8]}}`, 8),
 		header("unsigned elements", Unsupported, `tensor "t": elements of type U32 are not supported`,
 			`{"t":{"dtype":"U32","shape":[2],"data_offsets":[0,8]}}`, 8),
 	}
@@ -162,7 +156,7 @@ func headers() []Case {
 
 func tensors() []Case {
 	return []Case{
-		withTensors("overlap", Malformed, `invalid metadata offset for tensor "embeddings.`, func(ts []tensor) []tensor {
+		withTensors("overlap", Malformed, `tensor "embeddings.word_embeddings.weight": its data begins at 0, but that of the tensors before it ends at 80`, func(ts []tensor) []tensor {
 			ts[1].offsets = []any{0, ts[1].size}
 			return ts
 		}),
@@ -375,11 +369,15 @@ func tokenizers() []Case {
 			delete(f, "tokenizer.json")
 			delete(f, "tokenizer_config.json")
 		}),
-		changed("BPE", Unsupported, "the tokenizer is BPE", func(f files) {
+		changed("BPE", Unsupported, "BPE of characters with a prefix", func(f files) {
 			t := tokenizer()
 			t["model"].(object)["type"] = "BPE"
 			f.setJSON("tokenizer.json", t)
 		}),
+		withFile("chat template of numbers", Malformed, `tokenizer_config.json: "chat_template": an entry is no object of the texts name and template`,
+			"tokenizer_config.json", `{"chat_template": [5]}`),
+		withFile("chat_template.json is cut off", Malformed, "chat_template.json: invalid JSON: unexpected end", "chat_template.json", `{"chat_template": `),
+		withFile("chat template not in UTF-8", Malformed, "chat_template.jinja: invalid UTF-8 (at byte 1)", "chat_template.jinja", "{\xff}"),
 		withFile("tokenizer.json is cut off", Malformed, "tokenizer.json: ", "tokenizer.json", `{"version": `),
 		changed("token beyond the vocabulary", Malformed, "vocab", func(f files) {
 			t := tokenizer()
