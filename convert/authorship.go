@@ -27,10 +27,17 @@ type origin map[string]string
 
 // authorshipKeys are the texts in the order in which they are written.
 var authorshipKeys = []string{
-	"name", "author", "version", "organization", "finetune", "basename", "description", "size_label",
+	"name", "author", "version", "organization", "finetune", "basename", "description", "quantized_by", "size_label",
 	"license", "license.name", "license.link",
+	"url", "doi", "uuid", "repo_url",
 	"source.url", "source.doi", "source.uuid", "source.repo_url",
 }
+
+// Keys of lists.
+const (
+	keyTags      = "general.tags"
+	keyLanguages = "general.languages"
+)
 
 // originKeys are the texts of an origin in the order in which they are written.
 var originKeys = []string{"name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url"}
@@ -91,8 +98,16 @@ func newAuthorship(card frontmatter.Map, nameOrPath *string, folder string, para
 		a.setFromID(parseModelID(*nameOrPath, parameters))
 	}
 	a.setFromID(parseModelID(folder, parameters))
-	a.setDefault("size_label", sizeLabel(parameters))
 	return a
+}
+
+// complete fills in what a file of its own must have: the name, and the size where
+// there are weights.
+func (a *authorship) complete(folder, sizeLabel string) {
+	a.setDefault("name", folder)
+	if sizeLabel != "" {
+		a.setDefault("size_label", sizeLabel)
+	}
 }
 
 func (a *authorship) setDefault(key, text string) {
@@ -215,8 +230,8 @@ func (a *authorship) write(md *gguf.Metadata) {
 	}
 	writeOrigins(md, "general.base_model", a.baseModels)
 	writeOrigins(md, "general.dataset", a.datasets)
-	setTexts(md, "general.tags", a.tags)
-	setTexts(md, "general.languages", a.languages)
+	setTexts(md, keyTags, a.tags)
+	setTexts(md, keyLanguages, a.languages)
 }
 
 func writeOrigins(md *gguf.Metadata, prefix string, all []origin) {
@@ -244,8 +259,9 @@ func setTexts(md *gguf.Metadata, key string, texts []string) {
 }
 
 // fileStem returns the name for a file of this model in the convention of
-// llama.cpp: name, size, finetune, version and type.
-func (a *authorship) fileStem(fileType string) string {
+// llama.cpp: name, size, finetune, version and type; a file that has the
+// vocabulary alone has neither size nor type.
+func (a *authorship) fileStem(fileType string, vocabOnly bool) string {
 	name := a.texts["basename"]
 	if name == "" {
 		name = a.texts["name"]
@@ -253,8 +269,12 @@ func (a *authorship) fileStem(fileType string) string {
 	if name == "" {
 		name = "ggml-model"
 	}
+	size, end := a.texts["size_label"], strings.ToUpper(fileType)
+	if vocabOnly {
+		size, end = "", "vocab"
+	}
 	var parts []string
-	for _, p := range []string{name, a.texts["size_label"], a.texts["finetune"], a.texts["version"], strings.ToUpper(fileType)} {
+	for _, p := range []string{name, size, a.texts["finetune"], a.texts["version"], end} {
 		if p != "" {
 			parts = append(parts, strings.NewReplacer(" ", "-", "/", "-").Replace(strings.TrimSpace(p)))
 		}

@@ -15,7 +15,10 @@ var bert = architecture{
 		"type_vocab_size":         "2",
 		"layer_norm_eps":          "1e-12",
 	},
-	prefix: "bert.",
+	activation: "gelu",
+	encoder:    true,
+	pooled:     true,
+	prefix:     "bert.",
 	drops: []dropRule{
 		{"embeddings.position_ids", "the numbers of the positions are implied"},
 		{"pooler.dense.weight", poolerDropped},

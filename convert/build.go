@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,15 +22,19 @@ import (
 // A builder fills in a Model.
 type builder struct {
 	*Model
-	dir     string
-	options Options
-	config  *config
-	arch    *architecture
-	labels  []string // of the classes; nil for those that transformers made up
+	dir          string
+	options      Options
+	config       *config
+	arch         *architecture
+	rope         *rope // nil where positions have embeddings
+	vocab        *tokenizer.Vocab
+	overrides    *overrides
+	quantization *quantization
+	labels       []string // of the classes; nil for those that transformers made up
 }
 
 func (b *builder) build() error {
-	sentence, err := readSentenceModel(b.dir)
+	sentence, err := readSentenceModel(b.dir, b.arch.denseModules && !b.options.DropModules)
 	if err != nil {
 		return err
 	}
@@ -40,13 +45,58 @@ func (b *builder) build() error {
 	if err := b.chooseFileType(); err != nil {
 		return err
 	}
-	if err := b.mapTensors(); err != nil {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	sizes, err := b.sizes()
+	if err != nil {
+		return err
+	}
+	if !b.options.VocabOnly {
+		if err := refuseQuantized(b.weights); err != nil {
+			return err
+		}
+		if err := b.applyScales(); err != nil {
+			return err
+		}
+		if err := b.mapTensors(sizes); err != nil {
+			return err
+		}
+		if err := b.addTensors(sentence, sizes); err != nil {
+			return err
+		}
+	}
+	if b.vocab, err = tokenizer.ReadHF(b.dir, tokenizer.Options{Pre: b.options.Pre, Llama: b.arch.name == llama.name}); err != nil {
+		return err
+	}
+	if err := b.trimRows(); err != nil {
 		return err
 	}
 	if err := b.setMetadata(sentence); err != nil {
 		return err
 	}
 	b.note(sentence)
+	b.Notes = append(b.Notes, b.overrides.note()...)
+	return nil
+}
+
+// prepare settles what follows from the fields of config.json.
+func (b *builder) prepare() (err error) {
+	if b.arch.prepare != nil {
+		notes, err := b.arch.prepare(b.config)
+		if err != nil {
+			return err
+		}
+		b.Notes = append(b.Notes, notes...)
+	}
+	if b.arch.rope != nil {
+		if b.rope, err = b.config.readRope(b.arch.rope); err != nil {
+			return err
+		}
+		if n := b.rope.note(b.options.Extras); n != "" {
+			b.Notes = append(b.Notes, n)
+		}
+	}
 	return nil
 }
 
@@ -77,12 +127,8 @@ func (b *builder) chooseFileType() error {
 
 // mapTensors gives each tensor of the checkpoint its name, shape and type in
 // the result.
-func (b *builder) mapTensors() error {
-	sizes, err := b.sizes()
-	if err != nil {
-		return err
-	}
-	layers, err := b.config.count(b.config.find(modelParameters[0].fields))
+func (b *builder) mapTensors(sizes [dimensions]int64) error {
+	layers, err := b.config.layerCount()
 	if err != nil {
 		return err
 	}
@@ -106,7 +152,11 @@ func (b *builder) mapTensors() error {
 		if err := b.checkShape(source, slot, sizes); err != nil {
 			return err
 		}
-		b.Tensors = append(b.Tensors, b.newTensor(withLayer(slot.name, layer), source))
+		t := b.newTensor(withLayer(slot.name, layer), source, slot.change, sizes[headSize])
+		if err := b.skipRows(t); err != nil {
+			return err
+		}
+		b.Tensors = append(b.Tensors, t)
 	}
 	return b.checkComplete(slots, layers, sources)
 }
@@ -119,16 +169,44 @@ func (b *builder) describeModel(layers uint32) string {
 
 // sizes returns the dimensions that config.json gives to tensors.
 func (b *builder) sizes() (sizes [dimensions]int64, err error) {
-	for d, keys := range dimensionKeys {
-		key := b.config.find(keys)
-		if dimension(d) == labelCount || key == "" {
+	c := b.config
+	for d, fields := range dimensionFields {
+		field := c.find(fields[0])
+		if dimension(d) == labelCount || len(fields) > 1 || field == "" {
 			continue
 		}
-		n, err := b.config.count(key)
+		n, err := c.count(field)
 		if err != nil {
 			return sizes, err
 		}
 		sizes[d] = int64(n)
+	}
+	if err := c.checkHeads(); err != nil {
+		return sizes, err
+	}
+	size, err := c.headSize()
+	if err != nil {
+		return sizes, err
+	}
+	heads, err := c.count(c.find(headFields))
+	if err != nil {
+		return sizes, err
+	}
+	keyHeads := heads
+	if field := c.find(keyHeadFields); field != "" {
+		if keyHeads, err = c.count(field); err != nil {
+			return sizes, err
+		}
+	}
+	if b.arch.rope != nil && (size%2 != 0 || size > maxHeadSize) {
+		return sizes, c.errorf(c.find(slices.Concat(headSizeFields, headFields)), "heads are %d wide, want an even number up to %d for rope", size, maxHeadSize)
+	}
+	sizes[headSize] = int64(size)
+	sizes[queryWidth] = int64(heads) * int64(size)
+	sizes[keyWidth] = int64(keyHeads) * int64(size)
+	sizes[fusedWidth] = 3 * sizes[queryWidth]
+	if !b.arch.encoder {
+		return sizes, nil
 	}
 	labels, err := b.config.labels()
 	if err != nil {
@@ -138,14 +216,24 @@ func (b *builder) sizes() (sizes [dimensions]int64, err error) {
 	if len(labels) > 0 && !(len(labels) == 2 && labels[0] == "LABEL_0") { // not what transformers makes up
 		b.labels = labels
 	}
-	return sizes, b.config.checkHeads()
+	return sizes, nil
 }
+
+// maxHeadSize is far more than heads have.
+const maxHeadSize = 1 << 16
 
 // checkShape compares the shape of a tensor with config.json.
 func (b *builder) checkShape(t *checkpoint.Tensor, s slot, sizes [dimensions]int64) error {
 	want := make([]int64, len(s.shape))
 	for i, d := range s.shape {
 		want[i] = sizes[d]
+		if d == positions && b.arch.skipsRows {
+			skipped, err := b.config.skippedPositions()
+			if err != nil {
+				return err
+			}
+			want[i] += skipped
+		}
 	}
 	if slices.Equal(t.Shape, want) {
 		return nil
@@ -153,7 +241,7 @@ func (b *builder) checkShape(t *checkpoint.Tensor, s slot, sizes [dimensions]int
 	e := fault.Malformed(t.File, tensorPart(t.Name), "its shape is %v, want %v", t.Shape, want)
 	for i, d := range s.shape {
 		if len(t.Shape) == len(want) && t.Shape[i] != want[i] {
-			e.Problem += " by " + b.config.describe(b.config.find(dimensionKeys[d]))
+			e.Problem += " by " + b.config.describeDimension(d)
 			break
 		}
 	}
@@ -165,7 +253,7 @@ func (b *builder) checkComplete(slots map[string]slot, layers uint32, sources ma
 	for _, r := range b.arch.tensors {
 		for _, p := range r.parts {
 			pattern := r.hf + p.suffix
-			if slots[pattern].optional {
+			if r.optional || p.optional && !hasAny(sources, pattern, layers) {
 				continue
 			}
 			for layer := range int64(layers) {
@@ -184,16 +272,28 @@ func (b *builder) checkComplete(slots map[string]slot, layers uint32, sources ma
 	return nil
 }
 
+// hasAny reports whether there is a tensor of a pattern in any layer.
+func hasAny(sources map[string]*checkpoint.Tensor, pattern string, layers uint32) bool {
+	for layer := range int64(layers) {
+		if sources[withLayer(pattern, layer)] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // newTensor returns the tensor called name of the result.
-func (b *builder) newTensor(name string, source *checkpoint.Tensor) *Tensor {
+func (b *builder) newTensor(name string, source *checkpoint.Tensor, change change, headSize int64) *Tensor {
 	shape := slices.Clone(source.Shape)
 	slices.Reverse(shape)
-	t := tensorType(name, shape, b.FileType)
+	t := b.typeOf(source, name, shape)
 	size, _ := t.Size(source.Elements())
 	return &Tensor{
 		TensorInfo: gguf.TensorInfo{Name: name, Type: t, Shape: shape, Size: size},
 		Source:     source.Name,
 		source:     source,
+		change:     change,
+		headSize:   headSize,
 	}
 }
 
@@ -202,17 +302,20 @@ func (b *builder) setMetadata(sentence *sentenceModel) error {
 	md := b.Metadata
 	md.Set(gguf.KeyArchitecture, gguf.ValueOf(b.arch.name))
 	md.Set("general.type", gguf.ValueOf("model"))
-	if err := setSampling(md, b.dir); err != nil {
+	if err := b.overrides.setSampling(md, b.dir); err != nil {
 		return err
 	}
 	if err := b.setAuthorship(); err != nil {
 		return err
 	}
-	if err := b.arch.setParameters(md, b.config, b.FileType); err != nil {
+	if err := b.arch.setParameters(md, b.config, b.rope, b.FileType); err != nil {
 		return err
 	}
-	md.Set(b.arch.name+".attention.causal", gguf.ValueOf(false))
-	if sentence.pooling != poolingUnsaid {
+	if b.arch.encoder {
+		md.Set(b.arch.name+".attention.causal", gguf.ValueOf(false))
+	}
+	b.setDenseModules(sentence)
+	if b.arch.pooled && sentence.pooling != poolingUnsaid {
 		md.Set(b.arch.name+".pooling_type", gguf.ValueOf(uint32(sentence.pooling)))
 	}
 	setTexts(md, b.arch.name+".classifier.output_labels", b.labels)
@@ -220,8 +323,17 @@ func (b *builder) setMetadata(sentence *sentenceModel) error {
 	if err := b.setTokenizer(); err != nil {
 		return err
 	}
-	if b.options.Extras {
-		sentence.setExtras(md)
+	if !b.options.Extras {
+		return nil
+	}
+	sentence.setExtras(md)
+	if b.rope != nil {
+		if err := b.rope.setExtras(md); err != nil {
+			return err
+		}
+	}
+	if b.arch.extras != nil {
+		return b.arch.extras(md, b.config)
 	}
 	return nil
 }
@@ -245,12 +357,17 @@ func (b *builder) setAuthorship() error {
 	if b.config.decode("_name_or_path", &nameOrPath) != nil {
 		nameOrPath = nil // of another type: no name
 	}
-	a := newAuthorship(card, nameOrPath, filepath.Base(dir), b.parameters())
+	folder := cmp.Or(b.options.FolderName, filepath.Base(dir))
+	a := newAuthorship(card, nameOrPath, folder, b.parameters())
+	if err := b.overrides.apply(a); err != nil {
+		return err
+	}
 	if b.options.Name != "" {
 		a.texts["name"] = b.options.Name
 	}
+	a.complete(folder, b.sizeLabel())
 	a.write(b.Metadata)
-	b.FileName = a.fileStem(b.FileType.String()) + ".gguf"
+	b.FileName = a.fileStem(b.FileType.String(), b.options.VocabOnly) + ".gguf"
 	return nil
 }
 
@@ -258,7 +375,7 @@ func (b *builder) setAuthorship() error {
 func (m *Model) parameters() int64 {
 	var n int64
 	for _, t := range m.Tensors {
-		n += t.source.Elements()
+		n += t.Rows() * t.RowLen()
 	}
 	return n
 }
@@ -271,22 +388,25 @@ const (
 
 // setTokenizer writes the tokenizer's keys.
 func (b *builder) setTokenizer() error {
-	vocab, err := tokenizer.ReadHF(b.dir)
-	if err != nil {
-		return err
-	}
-	size := b.config.find(dimensionKeys[vocabSize])
+	vocab := b.vocab
+	size := b.config.dimensionField(vocabSize)
 	if n, err := b.config.count(size); err != nil || int64(n) != int64(vocab.Size()) {
 		return b.config.errorf(size, "%s is not the number of tokens, %d", b.config.describe(size), vocab.Size())
 	}
-	vocab.SetMetadata(b.Metadata)
-	types := uint32(1) // of a model that has none
-	if field := b.config.find(dimensionKeys[tokenTypes]); field != "" {
-		if types, err = b.config.count(field); err != nil {
-			return err
-		}
+	if err := b.passChatTemplates(); err != nil {
+		return err
 	}
-	b.Metadata.Set(keyTokenTypeCount, gguf.ValueOf(types))
+	vocab.SetMetadata(b.Metadata)
+	if b.arch.encoder {
+		types := uint32(1) // of a model that has none
+		if field := b.config.dimensionField(tokenTypes); field != "" {
+			var err error
+			if types, err = b.config.count(field); err != nil {
+				return err
+			}
+		}
+		b.Metadata.Set(keyTokenTypeCount, gguf.ValueOf(types))
+	}
 	b.Notes = append(b.Notes, vocab.Warnings...)
 	return nil
 }
@@ -308,10 +428,11 @@ func (b *builder) note(s *sentenceModel) {
 		note("sentence-transformers puts prompts before texts (%q); the file does not have them (--extras)", slices.Sorted(maps.Keys(s.prompts)))
 	}
 	var activation string
-	err := b.config.decode(b.config.find([]string{"hidden_act", "activation"}), &activation)
-	if err != nil || activation != "" && activation != "gelu" {
-		note("the activation is %q; what reads the file computes gelu", activation)
+	err := b.config.decode(b.config.find([]string{"hidden_activation", "hidden_act", "activation"}), &activation)
+	if err != nil || activation != "" && activation != b.arch.activation {
+		note("the activation is %q; what reads the file computes %s", activation, b.arch.activation)
 	}
+	b.noteHead(s)
 	isClassifier := slices.ContainsFunc(b.Tensors, func(t *Tensor) bool { return strings.HasPrefix(t.Name, "cls.") })
 	losesPooler := slices.ContainsFunc(b.Dropped, func(d Dropped) bool { return d.Why == poolerDropped })
 	if isClassifier && losesPooler {

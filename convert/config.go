@@ -17,17 +17,23 @@ import (
 // its transformers class.
 type config struct {
 	file    string
+	within  []string // the fields whose object this is
 	fields  map[string]json.RawMessage
 	assumed map[string]bool // fields that are not in the file
+	nulls   map[string]bool // fields that are null
 }
 
 func readConfig(dir string) (*config, error) {
 	c := &config{file: filepath.Join(dir, "config.json"), assumed: map[string]bool{}}
+	return c, c.read()
+}
+
+func (c *config) read() error {
 	data, err := jsonfile.Read(c.file)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.parse(data)
+	return c.parse(data)
 }
 
 func (c *config) parse(data []byte) error {
@@ -37,23 +43,38 @@ func (c *config) parse(data []byte) error {
 	if c.fields == nil {
 		return fault.Malformed(c.file, "", "it is null, want an object")
 	}
-	// A field that is null counts as absent.
+	c.dropNulls()
+	return nil
+}
+
+// dropNulls lets fields that are null count as absent.
+func (c *config) dropNulls() {
+	c.nulls = make(map[string]bool)
 	for k, v := range c.fields {
 		if string(v) == "null" {
 			delete(c.fields, k)
+			c.nulls[k] = true
 		}
 	}
-	return nil
 }
+
+// nullable are fields whose null means something else than their absence.
+var nullable = []string{"num_key_value_heads", "sliding_window"}
 
 // assume adds the values, as JSON, that transformers takes where a field is absent.
 func (c *config) assume(defaults map[string]string) {
 	for k, v := range defaults {
-		if _, ok := c.fields[k]; !ok {
+		if _, ok := c.fields[k]; !ok && !(c.nulls[k] && slices.Contains(nullable, k)) {
 			c.fields[k] = json.RawMessage(v)
 			c.assumed[k] = true
 		}
 	}
+}
+
+// derive sets a field that follows from others.
+func (c *config) derive(field string, n uint32) {
+	c.fields[field] = strconv.AppendUint(nil, uint64(n), 10)
+	c.assumed[field] = true
 }
 
 // find returns the first of keys that is there, or "".
@@ -97,7 +118,12 @@ func (c *config) decode(key string, v any) error {
 }
 
 func (c *config) errorf(key, format string, args ...any) error {
-	return fault.Malformed(c.file, strconv.Quote(key), format, args...)
+	return fault.Malformed(c.file, c.part(key), format, args...)
+}
+
+// part names a field in errors.
+func (c *config) part(key string) string {
+	return strconv.Quote(strings.Join(append(c.within[:len(c.within):len(c.within)], key), "."))
 }
 
 // describe names a field and its value for errors about tensors.
@@ -127,27 +153,6 @@ func (c *config) architecture() (string, error) {
 		return "", c.errorf("architectures", "it does not name the class of the model")
 	}
 	return classes[0], nil
-}
-
-// checkUnquantized refuses models whose weights are not plain numbers.
-func (c *config) checkUnquantized() error {
-	raw, ok := c.fields["quantization_config"]
-	if !ok {
-		return nil
-	}
-	var q map[string]any
-	if err := json.Unmarshal(raw, &q); err != nil {
-		return c.errorf("quantization_config", "it is %s, want an object", excerpt(raw))
-	}
-	method, ok := q["quant_method"].(string)
-	if !ok {
-		method = excerpt(raw)
-		if q["load_in_4bit"] == true || q["load_in_8bit"] == true {
-			method = "bitsandbytes"
-		}
-	}
-	return fault.Unsupported(c.file, `"quantization_config"`, "convert the model that it was quantized from",
-		"the weights are already quantized (%s)", method)
 }
 
 // labels returns the names of the classes that a classifier tells apart, as

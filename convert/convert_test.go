@@ -200,32 +200,41 @@ func TestProgressAndCancel(t *testing.T) {
 	}
 }
 
-// A Model gives any rows of its tensors, as bytes and as numbers, without a file.
+// A Model gives any rows of its tensors, as bytes and as numbers, without a file:
+// also where rows or numbers are changed on the way.
 func TestRows(t *testing.T) {
-	for _, typ := range []gguf.FileType{gguf.FileF32, gguf.FileF16, gguf.FileBF16, gguf.FileQ8_0} {
-		m, err := convert.Open(minilm, &convert.Options{FileType: typ})
-		if err != nil {
-			t.Fatal(err)
+	for _, checkpoint := range []string{minilm, "testdata/checkpoints/" + llama2, "testdata/checkpoints/" + llama3, "testdata/checkpoints/" + embGemma} {
+		for _, typ := range []gguf.FileType{gguf.FileF32, gguf.FileF16, gguf.FileBF16, gguf.FileQ8_0} {
+			compareRows(t, checkpoint, typ)
 		}
-		defer m.Close()
-		_, f := run(t, minilm, &convert.Options{FileType: typ})
-		var b convert.Buffer
-		for i, x := range m.Tensors {
-			stored := f.Stored(f.Tensors[i])
-			rowBytes := int64(len(stored)) / x.Rows()
-			for _, rows := range [][2]int64{{0, x.Rows()}, {0, 1}, {x.Rows() / 2, x.Rows()}, {x.Rows(), x.Rows()}} {
-				data, err := x.Data(rows[0], rows[1], &b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(data, stored[rows[0]*rowBytes:rows[1]*rowBytes]) {
-					t.Errorf("%s of %s: rows %v differ", x.Name, typ, rows)
-				}
+	}
+}
+
+func compareRows(t *testing.T, checkpoint string, typ gguf.FileType) {
+	m, err := convert.Open(checkpoint, &convert.Options{FileType: typ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	_, f := run(t, checkpoint, &convert.Options{FileType: typ})
+	var b convert.Buffer
+	for i, x := range m.Tensors {
+		stored := f.Stored(f.Tensors[i])
+		n := x.Rows()
+		rowBytes := int64(len(stored)) / n
+		for _, rows := range [][2]int64{{0, n}, {0, 1}, {n / 2, n}, {n, n}, {n / 3, n/2 + 1}, {n - 1, n}} {
+			data, err := x.Data(rows[0], rows[1], &b)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if floats := x.Floats(0, x.Rows(), &b); x.Type == gguf.TypeF32 &&
-				math.Float32bits(floats[0]) != binary.LittleEndian.Uint32(stored) {
-				t.Errorf("%s begins with %v", x.Name, floats[0])
+			if !bytes.Equal(data, stored[rows[0]*rowBytes:rows[1]*rowBytes]) {
+				t.Errorf("%s: %s of %s: rows %v differ", checkpoint, x.Name, typ, rows)
 			}
+			x.Done(rows[0], rows[1])
+		}
+		if floats := x.Floats(0, n, &b); x.Type == gguf.TypeF32 &&
+			math.Float32bits(floats[len(floats)-1]) != binary.LittleEndian.Uint32(stored[len(stored)-4:]) {
+			t.Errorf("%s: %s ends with %v", checkpoint, x.Name, floats[len(floats)-1])
 		}
 	}
 }

@@ -14,6 +14,9 @@ var distilBert = architecture{
 		"max_position_embeddings": "512",
 	},
 	layerNormEpsilon: 1e-12,
+	activation:       "gelu",
+	encoder:          true,
+	pooled:           true,
 	prefix:           "distilbert.",
 	drops: []dropRule{
 		{"vocab_*", "the head for masked words plays no part in embeddings"},

@@ -6,6 +6,7 @@
 //	model.safetensors                 weights; or shards with model.safetensors.index.json;
 //	                                  or pytorch_model.bin, or its shards with an index
 //	tokenizer.json, ...               the tokenizer
+//	chat_template.jinja, ...          how a conversation becomes a text
 //	README.md                         model card: license, languages, origins
 //	generation_config.json            recommended sampling
 //	modules.json, 1_Pooling/, ...     how sentence-transformers makes a vector
@@ -19,5 +20,5 @@
 // with Run or handed on, tensor by tensor, to whatever works on GGUF tensors.
 // Weights are mapped and pass through buffers of a few megabytes, so memory
 // does not grow with the model. The bytes do not depend on the number of
-// threads.
+// threads. Weights of 8 bits with scales are multiplied by them on the way.
 package convert

@@ -26,6 +26,7 @@ func FuzzConfig(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &config{file: "config.json", assumed: map[string]bool{}}
 		if c.parse(data) != nil {
@@ -36,15 +37,36 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		arch, err := lookupArchitecture(class, c.file)
-		if err != nil || c.checkUnquantized() != nil {
+		if err != nil {
 			return
+		}
+		q, err := c.quantization(dir)
+		if err != nil {
+			return
+		}
+		for _, n := range q.blocks {
+			if n < 1 {
+				t.Errorf("blocks of %v", q.blocks)
+			}
 		}
 		c.assume(arch.defaults)
 		b := builder{Model: &Model{Metadata: new(gguf.Metadata)}, config: c, arch: arch}
-		if sizes, err := b.sizes(); err == nil && sizes[hiddenSize] == 0 {
+		if b.prepare() != nil {
+			return
+		}
+		sizes, err := b.sizes()
+		if err != nil {
+			return
+		}
+		if sizes[hiddenSize] == 0 {
 			t.Error("a model without a width")
 		}
-		if err := arch.setParameters(b.Metadata, c, gguf.FileF32); err == nil {
+		if b.rope != nil {
+			if factors, err := b.rope.factors(c, sizes[headSize]); err == nil && factors != nil && factors.Elements() != sizes[headSize]/2 {
+				t.Errorf("%d factors for heads of %d", factors.Elements(), sizes[headSize])
+			}
+		}
+		if err := arch.setParameters(b.Metadata, c, b.rope, gguf.FileF32); err == nil {
 			if n, ok := b.Metadata.Int(arch.name + ".block_count"); !ok || n < 1 {
 				t.Errorf("%d layers", n)
 			}

@@ -20,7 +20,7 @@ import (
 )
 
 // A golden is what llama.cpp's converter makes of a checkpoint; see
-// testdata/golden.py.
+// testdata/golden.py and testdata/models.py.
 type golden struct {
 	Keys    []string // of the F32 file: name, type and value
 	Tensors []string // name and shape
@@ -33,13 +33,15 @@ type golden struct {
 
 func readGoldens(t *testing.T) map[string]golden {
 	t.Helper()
-	data, err := os.ReadFile("testdata/golden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var goldens map[string]golden
-	if err := json.Unmarshal(data, &goldens); err != nil {
-		t.Fatal(err)
+	goldens := make(map[string]golden)
+	for _, file := range []string{"testdata/golden.json", "testdata/models.json"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &goldens); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return goldens
 }
@@ -138,16 +140,44 @@ func valueText(t *testing.T, v gguf.Value) string {
 	if v.Type() == gguf.ValueArray {
 		typ = "array " + names[v.Elem()]
 	}
-	if f, ok := value.(float32); ok {
-		value = hex.EncodeToString(binary.LittleEndian.AppendUint32(nil, math.Float32bits(f)))
+	bits := func(f float32) string {
+		return hex.EncodeToString(binary.LittleEndian.AppendUint32(nil, math.Float32bits(f)))
 	}
-	var text strings.Builder
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
-		t.Fatal(err)
+	switch v := value.(type) {
+	case float32:
+		value = bits(v)
+	case []float32:
+		texts := make([]string, len(v))
+		for i, f := range v {
+			texts[i] = bits(f)
+		}
+		value = texts
 	}
-	return typ + " " + strings.ReplaceAll(strings.TrimSpace(text.String()), ",", ", ")
+	parts := []any{value}
+	list, isList := value.([]string)
+	if isList {
+		parts = nil
+		for _, e := range list {
+			parts = append(parts, e)
+		}
+	}
+	var texts []string
+	for _, part := range parts {
+		var text strings.Builder
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(part); err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, strings.TrimSpace(text.String()))
+	}
+	if isList {
+		return typ + " [" + strings.Join(texts, ", ") + "]"
+	}
+	if v.Type() == gguf.ValueArray {
+		return typ + " " + strings.ReplaceAll(texts[0], ",", ", ")
+	}
+	return typ + " " + texts[0]
 }
 
 // Infinities and NaN pass through the float types, as TestGolden checks; a block

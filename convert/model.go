@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gguftool/gguftool/convert/internal/checkpoint"
@@ -19,21 +20,53 @@ type Options struct {
 	// cannot hold are F16.
 	FileType gguf.FileType
 
+	// Float8AsQ8 makes Q8_0 of matrices in 8-bit floats that have scales, whatever
+	// FileType says.
+	Float8AsQ8 bool
+
 	// Name replaces general.name.
 	Name string
 
-	// DropModules converts a sentence-transformers model that ends in modules
-	// GGUF does not hold, such as Dense, without them. Otherwise such a model is
-	// refused, as its vectors would be others.
+	// MetadataFile names a JSON file of keys that replace what the checkpoint
+	// says: those of general.sampling, and of general those about the origin of a
+	// model, as llama.cpp's converter takes them. general.base_models and
+	// general.datasets are lists of objects there. A key of null is left out.
+	MetadataFile string
+
+	// FolderName stands for the name of the folder, from which the name of the
+	// model comes where the checkpoint has none, for folders that are called
+	// otherwise, as in a cache.
+	FolderName string
+
+	// VocabOnly leaves out all weights: the file has keys alone, among them the
+	// tokenizer. The checkpoint need not have weights then.
+	VocabOnly bool
+
+	// Pre replaces tokenizer.ggml.pre, which is otherwise found by the structure
+	// of the tokenizer.
+	Pre string
+
+	// DropModules converts a sentence-transformers model without the modules behind
+	// pooling that change its vectors. Otherwise a model with some that GGUF does not
+	// hold is refused, and the Dense modules of EmbeddingGemma are kept.
 	DropModules bool
 
 	// Extras adds what llama.cpp's converter leaves out of a sentence-transformers
 	// model, where the checkpoint says it: gguftool.max_seq_length (u32, tokens
 	// beyond which the model was not trained), gguftool.normalize (bool) and what
-	// embedding.Prompts holds, the texts to put before the input for each task.
+	// embedding.Prompts holds, the texts to put before the input for each task; also
+	// gguftool.rope.scaling.dynamic_factor (f32), and gemma3's
+	// attention.sliding_window_pattern where it is not the one that readers assume.
 	Extras bool
 
-	// Overwrite lets Run replace an existing file.
+	// Split divides what Run writes into shards. A model that fits one shard
+	// becomes a file like any other.
+	Split gguf.ShardLimits
+
+	// DryRun lets Run write nothing.
+	DryRun bool
+
+	// Overwrite lets Run replace existing files.
 	Overwrite bool
 
 	// Threads is how many goroutines Run converts with; 0 is one for each processor.
@@ -72,6 +105,7 @@ type Model struct {
 	FileName string   // in llama.cpp's naming convention, as in "MiniLM-L6-H384-23M-uncased-F16.gguf"
 
 	weights *checkpoint.Checkpoint
+	modules []*checkpoint.Checkpoint // behind pooling
 }
 
 // Dropped is a tensor of the checkpoint that the result does not have.
@@ -82,18 +116,28 @@ type Tensor struct {
 	gguf.TensorInfo        // as it will be written
 	Source          string // its name in the checkpoint
 
-	source *checkpoint.Tensor
+	source   *checkpoint.Tensor
+	change   change
+	headSize int64 // of the model
+	skipped  int64 // rows of the source before the first
 }
 
-// Open reads all of the checkpoint in the folder dir but its weights, and
-// checks that it is complete and free of contradictions. opts may be nil.
+// Open reads all of a checkpoint but its weights, and checks that it is complete
+// and free of contradictions. path is its folder, or a file of its weights, beside
+// which the folder has the others; where an index names that file as one of
+// several, all of them belong to the model. opts may be nil.
 //
 // Errors about the content are *fault.FormatError, or *fault.UnsupportedError
 // for checkpoints that are valid but cannot be converted.
-func Open(dir string, opts *Options) (*Model, error) {
+func Open(path string, opts *Options) (*Model, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
+	}
+	dir := path
+	isFile := checkpoint.IsWeights(path)
+	if isFile {
+		dir = filepath.Dir(path)
 	}
 	config, err := readConfig(dir)
 	if err != nil {
@@ -107,21 +151,35 @@ func Open(dir string, opts *Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := config.checkUnquantized(); err != nil {
-		return nil, err
+	quantized := new(quantization)
+	if !o.VocabOnly {
+		if quantized, err = config.quantization(dir); err != nil {
+			return nil, err
+		}
 	}
 	config.assume(arch.defaults)
+	overrides, err := readOverrides(o.MetadataFile)
+	if err != nil {
+		return nil, err
+	}
 
-	weights, err := checkpoint.Open(dir)
+	open := checkpoint.Open
+	if isFile {
+		open = checkpoint.OpenFile
+	}
+	weights, err := open(path)
+	if o.VocabOnly && errors.Is(err, fs.ErrNotExist) {
+		weights, err = new(checkpoint.Checkpoint), nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	b := builder{
 		Model: &Model{Class: class, Metadata: new(gguf.Metadata), weights: weights},
-		dir:   dir, options: o, config: config, arch: arch,
+		dir:   dir, options: o, config: config, arch: arch, overrides: overrides, quantization: quantized,
 	}
 	if err := b.build(); err != nil {
-		return nil, errors.Join(err, weights.Close())
+		return nil, errors.Join(err, b.Close())
 	}
 	return b.Model, nil
 }
@@ -138,4 +196,10 @@ func noCheckpoint(dir string, err error) error {
 }
 
 // Close unmaps the weights.
-func (m *Model) Close() error { return m.weights.Close() }
+func (m *Model) Close() error {
+	err := m.weights.Close()
+	for _, c := range m.modules {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}

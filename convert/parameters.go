@@ -1,13 +1,9 @@
 package convert
 
 import (
-	"errors"
-	"io/fs"
 	"math"
-	"path/filepath"
 	"strconv"
 
-	"github.com/gguftool/gguftool/convert/internal/jsonfile"
 	"github.com/gguftool/gguftool/gguf"
 )
 
@@ -26,26 +22,33 @@ const (
 	kindCount   kind = iota // u32, from 1
 	kindInteger             // i32
 	kindFloat               // f32
+	kindNonzero             // f32, written only where it is not 0
 	kindText                // string
 	kindFalse               // bool, written only where it is false
 )
 
 // modelParameters are the keys that every text model may have, after the name
-// of its architecture, in the order in which they are written.
+// of its architecture, in the order in which they are written: the sizes before
+// those of rope, the others behind.
 var modelParameters = []parameter{
 	{"block_count", kindCount, []string{"n_layers", "num_hidden_layers", "n_layer", "num_layers"}},
 	{"context_length", kindCount, []string{"max_position_embeddings", "n_ctx", "n_positions", "max_length", "max_sequence_length", "model_max_length"}},
 	{"embedding_length", kindCount, []string{"hidden_size", "n_embd", "dim"}},
 	{"feed_forward_length", kindCount, []string{"intermediate_size", "n_inner", "hidden_dim"}},
-	{"attention.head_count", kindCount, []string{"num_attention_heads", "n_head", "n_heads"}},
-	{"attention.head_count_kv", kindCount, []string{"num_key_value_heads", "n_kv_heads"}},
+	{"attention.head_count", kindCount, headFields},
+	{"attention.head_count_kv", kindCount, keyHeadFields},
 	{"attention.causal", kindFalse, []string{"is_causal"}},
+}
+
+var otherParameters = []parameter{
 	{"attention.layer_norm_rms_epsilon", kindFloat, []string{"rms_norm_eps", "norm_eps"}},
 	{"attention.layer_norm_epsilon", kindFloat, []string{"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"}},
+	{"attention.key_length", kindCount, headSizeFields},
+	{"attention.value_length", kindCount, headSizeFields},
 }
 
 // samplingParameters are the fields of generation_config.json that are kept,
-// after general.sampling, in the order in which they are written.
+// after keySampling, in the order in which they are written.
 var samplingParameters = []parameter{
 	{"sequence", kindText, []string{"sequence"}},
 	{"top_k", kindInteger, []string{"top_k"}},
@@ -91,8 +94,11 @@ func (c *config) value(field string, k kind) (gguf.Value, error) {
 			return gguf.Value{}, c.errorf(field, "it is %s, want a whole number from %d to %d", excerpt(c.fields[field]), math.MinInt32, math.MaxInt32)
 		}
 		return gguf.ValueOf(int32(n)), nil
-	case kindFloat:
+	case kindFloat, kindNonzero:
 		f, err := c.number(field)
+		if k == kindNonzero && f == 0 {
+			return gguf.Value{}, err
+		}
 		return gguf.ValueOf(f), err
 	case kindText:
 		var s string
@@ -109,48 +115,78 @@ func (c *config) value(field string, k kind) (gguf.Value, error) {
 	}
 }
 
-// setSampling writes what generation_config.json recommends. As for llama.cpp's
-// converter, a file that is no JSON counts as absent.
-func setSampling(md *gguf.Metadata, dir string) error {
-	c := &config{file: filepath.Join(dir, "generation_config.json")}
-	data, err := jsonfile.Read(c.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := c.parse(data); err != nil {
-		return nil
-	}
-	return c.setAll(md, "general.sampling", samplingParameters)
-}
-
-// setParameters writes the hyperparameters of a model.
-func (a *architecture) setParameters(md *gguf.Metadata, c *config, fileType gguf.FileType) error {
+// setParameters writes the hyperparameters of a model; r is nil where positions
+// have embeddings.
+func (a *architecture) setParameters(md *gguf.Metadata, c *config, r *rope, fileType gguf.FileType) error {
 	if a.layerNormEpsilon != 0 {
 		md.Set(a.name+".attention.layer_norm_epsilon", gguf.ValueOf(a.layerNormEpsilon))
 	}
 	if err := c.setAll(md, a.name, modelParameters); err != nil {
 		return err
 	}
-	md.Set(gguf.KeyFileType, gguf.ValueOf(uint32(fileType)))
-	return nil
-}
-
-// checkHeads refuses a width that the attention heads cannot share.
-func (c *config) checkHeads() error {
-	widthField, headsField := c.find(dimensionKeys[hiddenSize]), c.find([]string{"num_attention_heads", "n_head", "n_heads"})
-	width, err := c.count(widthField)
-	if err != nil {
+	if r != nil {
+		if err := r.setMetadata(md, a.name); err != nil {
+			return err
+		}
+	}
+	if err := c.setAll(md, a.name, otherParameters); err != nil {
 		return err
 	}
+	md.Set(gguf.KeyFileType, gguf.ValueOf(uint32(fileType)))
+	return c.setAll(md, a.name, a.parameters)
+}
+
+// layerCount returns the number of layers.
+func (c *config) layerCount() (uint32, error) {
+	field := c.find(modelParameters[0].fields)
+	n, err := c.count(field)
+	if err == nil && n > maxLayers {
+		err = c.errorf(field, "it is %d, more than %d", n, maxLayers)
+	}
+	return n, err
+}
+
+// maxLayers is far more than models have.
+const maxLayers = 1 << 16
+
+// headSize returns the width of a head's queries and keys.
+func (c *config) headSize() (uint32, error) {
+	if field := c.find(headSizeFields); field != "" {
+		return c.count(field)
+	}
+	width, err := c.count(c.dimensionField(hiddenSize))
+	if err != nil {
+		return 0, err
+	}
+	heads, err := c.count(c.find(headFields))
+	if err != nil {
+		return 0, err
+	}
+	return width / heads, nil
+}
+
+// checkHeads refuses heads that cannot share what they have to share: the width,
+// unless they have one of their own, and keys.
+func (c *config) checkHeads() error {
+	headsField, widthField := c.find(headFields), c.dimensionField(hiddenSize)
 	heads, err := c.count(headsField)
 	if err != nil {
 		return err
 	}
-	if width%heads != 0 {
+	width, err := c.count(widthField)
+	if err != nil {
+		return err
+	}
+	if c.find(headSizeFields) == "" && width%heads != 0 {
 		return c.errorf(headsField, "%d heads cannot share %s", heads, c.describe(widthField))
 	}
-	return nil
+	keyHeadsField := c.find(keyHeadFields)
+	if keyHeadsField == "" {
+		return nil
+	}
+	keyHeads, err := c.count(keyHeadsField)
+	if err == nil && heads%keyHeads != 0 {
+		err = c.errorf(headsField, "%d heads cannot share %s", heads, c.describe(keyHeadsField))
+	}
+	return err
 }

@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
+	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/kernels/block"
 )
 
@@ -30,11 +33,12 @@ func readRules(t *testing.T, part string, into any) {
 
 func TestNames(t *testing.T) {
 	var want struct {
-		IDs   [][]any
-		Sizes [][]any
+		IDs     [][]any
+		Sizes   [][]any
+		Experts [][2]json.RawMessage
 	}
 	readRules(t, "names", &want)
-	if len(want.IDs) < 150 || len(want.Sizes) < 25 {
+	if len(want.IDs) < 150 || len(want.Sizes) < 25 || len(want.Experts) < 4 {
 		t.Fatalf("%d names and %d sizes", len(want.IDs), len(want.Sizes))
 	}
 	for _, row := range want.IDs {
@@ -45,6 +49,21 @@ func TestNames(t *testing.T) {
 				t.Errorf("%q of %v parameters:\n got %q\nwant %q", row[0], row[1], got, row)
 				break
 			}
+		}
+	}
+	for _, row := range want.Experts {
+		var shapes map[string][]int64
+		var label string
+		if err := errors.Join(json.Unmarshal(row[0], &shapes), json.Unmarshal(row[1], &label)); err != nil {
+			t.Fatal(err)
+		}
+		var m Model
+		for name, shape := range shapes {
+			slices.Reverse(shape)
+			m.Tensors = append(m.Tensors, &Tensor{TensorInfo: gguf.TensorInfo{Name: name, Shape: shape}})
+		}
+		if got := m.sizeLabel(); got != label {
+			t.Errorf("the size of %s is %s, want %s", row[0], got, label)
 		}
 	}
 	for _, row := range want.Sizes {

@@ -19,7 +19,8 @@ import (
 // modules that turn the states of the tokens into a vector, and how to use it.
 type sentenceModel struct {
 	pooling   pooling
-	normalize bool     // whether vectors get length 1
+	normalize bool // whether vectors get length 1
+	dense     []denseModule
 	lost      []string // modules that change vectors and that GGUF does not hold
 
 	maxTokens     uint32            // where texts are cut off; 0: not said
@@ -51,8 +52,9 @@ var poolingModes = []struct {
 }
 
 // readSentenceModel reads modules.json and what it refers to. Without that file
-// the result is the zero sentenceModel.
-func readSentenceModel(dir string) (*sentenceModel, error) {
+// the result is the zero sentenceModel. Dense modules are lost unless the file can
+// hold them.
+func readSentenceModel(dir string, holdsDense bool) (*sentenceModel, error) {
 	s := new(sentenceModel)
 	var modules []struct {
 		Type string `json:"type"`
@@ -64,16 +66,24 @@ func readSentenceModel(dir string) (*sentenceModel, error) {
 	}
 	for _, m := range modules {
 		name := m.Type[strings.LastIndexByte(m.Type, '.')+1:]
+		if m.Path != "" && !filepath.IsLocal(m.Path) {
+			return nil, fault.Malformed(file, "", "the path %q is outside the model's folder", m.Path)
+		}
 		switch {
 		case name == "Transformer", name == "Dropout":
 		case name == "Normalize":
 			s.normalize = true
 		case strings.HasSuffix(name, "Pooling") && s.pooling == poolingUnsaid:
-			if m.Path != "" && !filepath.IsLocal(m.Path) {
-				return nil, fault.Malformed(file, "", "the path %q is outside the model's folder", m.Path)
-			}
 			if err := s.readPooling(filepath.Join(dir, m.Path, "config.json")); err != nil {
 				return nil, err
+			}
+		case name == "Dense" && holdsDense && s.pooling != poolingUnsaid && !s.normalize:
+			held, err := s.readDense(dir, m.Path)
+			if err != nil {
+				return nil, err
+			}
+			if !held {
+				s.lost = append(s.lost, name)
 			}
 		default:
 			s.lost = append(s.lost, name)
@@ -89,9 +99,7 @@ func (s *sentenceModel) readPooling(file string) error {
 	case err != nil:
 		return err
 	case !ok:
-		e := fault.Malformed(file, "", "modules.json refers to it, but it is missing")
-		e.Hint = "download all files of the model"
-		return e
+		return missingModule(file, fs.ErrNotExist)
 	}
 	s.promptLeftOut = fields["include_prompt"] == false
 	var modes []string
@@ -112,6 +120,16 @@ func (s *sentenceModel) readPooling(file string) error {
 	}
 	return fault.Unsupported(file, "", "supported are mean, cls and lasttoken, one of them",
 		"pooling by %s is not supported", orNothing(strings.Join(modes, " and ")))
+}
+
+// missingModule explains why a module's file that is not there should be.
+func missingModule(file string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	e := fault.Malformed(file, "", "modules.json refers to it, but it is missing")
+	e.Hint = "download all files of the model"
+	return e
 }
 
 func orNothing(s string) string {

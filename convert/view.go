@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gguftool/gguftool/convert/internal/checkpoint"
 	"github.com/gguftool/gguftool/gguf"
 )
 
@@ -41,8 +40,8 @@ func (m *Model) View() *View {
 // made in buf, which grows as needed.
 func (v *View) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error) {
 	source := v.sources[t]
-	if source.stored() {
-		return source.source.Data(from, to, buf), nil
+	if source.stored() && source.change == asIs {
+		return source.load(from, to, buf, buf), nil
 	}
 	b := v.scratch.Get().(*Buffer)
 	defer v.scratch.Put(b)
@@ -53,13 +52,7 @@ func (v *View) Data(t *gguf.Tensor, from, to int64, buf *[]byte) ([]byte, error)
 }
 
 // Fetch brings rows from ≤ row < to of t into memory, which may take its time.
-func (v *View) Fetch(t *gguf.Tensor, from, to int64) { v.sources[t].source.Fetch(from, to) }
+func (v *View) Fetch(t *gguf.Tensor, from, to int64) { v.sources[t].fetch(from, to) }
 
 // DontNeed says that rows from ≤ row < to of t will not be read again.
 func (v *View) DontNeed(t *gguf.Tensor, from, to int64) { v.sources[t].Done(from, to) }
-
-// stored reports whether the checkpoint has the bytes of t as they are written.
-func (t *Tensor) stored() bool {
-	from := t.source.DType
-	return from == checkpoint.F32 && t.Type == gguf.TypeF32 || from == checkpoint.F16 && t.Type == gguf.TypeF16
-}

@@ -5,79 +5,107 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 
-	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/atomicfile"
 	"github.com/gguftool/gguftool/internal/ordered"
 )
 
-// A Report tells what Run did.
+// A Report tells what Run did, or what it would do.
 type Report struct {
 	*Model
-	Path       string // of the file
-	Parameters int64  // numbers in all tensors
-	Bytes      int64  // of the file
+	Outputs    []Output
+	Parameters int64 // numbers in all tensors
+	Bytes      int64 // of all outputs
 }
 
-// Run converts the checkpoint in the folder dir to the file out, which appears
-// whole or not at all; where out is empty it is called Model.FileName, in the
-// current folder. opts may be nil. The Model of the report is closed: its tensors
-// can be listed and not read.
-func Run(ctx context.Context, dir, out string, opts *Options) (report *Report, err error) {
+// Run converts the checkpoint at path, as Open takes it, to the file out, or where
+// Options.Split sets limits to shards that are named after it. All of them appear
+// whole, or none does. opts may be nil.
+//
+// In the name of out, {ftype} and {FTYPE} stand for the type of the file in lower
+// and upper case. Where out is empty, the file is called Model.FileName and is in
+// the current folder; where it is a folder, it is in that.
+//
+// The Model of the report is closed: its tensors can be listed and not read.
+func Run(ctx context.Context, path, out string, opts *Options) (report *Report, err error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	m, err := Open(dir, opts)
+	m, err := Open(path, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 
-	if out == "" {
-		out = m.FileName
-	}
-	report = &Report{Model: m, Path: out, Parameters: m.parameters()}
-	infos := make([]gguf.TensorInfo, len(m.Tensors))
-	for i, t := range m.Tensors {
-		infos[i] = t.TensorInfo
-	}
-	if report.Bytes, err = gguf.FileSize(m.Metadata, infos, nil); err != nil {
+	report = &Report{Model: m, Parameters: m.parameters()}
+	if report.Outputs, err = m.plan(m.outputPath(out), o); err != nil {
 		return nil, err
 	}
-	f, err := atomicfile.Create(out, o.Overwrite)
+	for _, out := range report.Outputs {
+		report.Bytes += out.Bytes
+	}
+	if !o.DryRun {
+		err = m.write(ctx, report.Outputs, report.Bytes, o)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Abort()
-	if err := f.Expect(report.Bytes); err != nil {
-		return nil, err
-	}
-	if err := m.write(ctx, f, infos, o); err != nil {
-		return nil, err
-	}
-	return report, f.Commit(o.Overwrite)
+	return report, nil
 }
 
-// write streams the file to f.
-func (m *Model) write(ctx context.Context, f io.Writer, infos []gguf.TensorInfo, o Options) error {
-	buffered := bufio.NewWriterSize(f, 1<<20)
-	w, err := gguf.NewWriter(buffered, m.Metadata, infos, nil)
+// write writes all outputs, of size bytes together.
+func (m *Model) write(ctx context.Context, outputs []Output, size int64, o Options) error {
+	paths := make([]string, len(outputs))
+	for i, out := range outputs {
+		paths[i] = out.Path
+	}
+	if err := atomicfile.RefuseInputs(paths, m.inputs()); err != nil {
+		return err
+	}
+	files, err := atomicfile.CreateGroup(paths, o.Overwrite)
 	if err != nil {
 		return err
 	}
+	defer files.Abort()
+	if err := files[0].Expect(size); err != nil {
+		return err
+	}
 	var done, total int64
-	for _, t := range infos {
+	for _, t := range m.Tensors {
 		total += t.Size
 	}
-	err = m.stream(ctx, o.Threads, func(data []byte) error {
-		if _, err := w.Write(data); err != nil {
-			return err
-		}
-		done += int64(len(data))
+	progress := func(n int) {
+		done += int64(n)
 		if o.Progress != nil {
 			o.Progress(done, total)
 		}
+	}
+	for i, out := range outputs {
+		if err := out.write(ctx, files[i], o.Threads, progress); err != nil {
+			return err
+		}
+		if err := files[i].Sync(); err != nil {
+			return err
+		}
+	}
+	return files.Commit(o.Overwrite)
+}
+
+// write streams the file to f and calls progress with every number of bytes of
+// tensor data that it has written.
+func (out *Output) write(ctx context.Context, f io.Writer, threads int, progress func(n int)) error {
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	w, err := out.layout.NewWriter(buffered)
+	if err != nil {
+		return err
+	}
+	err = stream(ctx, threads, out.Tensors, func(data []byte) error {
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+		progress(len(data))
 		return nil
 	})
 	if err != nil {
@@ -104,11 +132,11 @@ type converted struct {
 	data   []byte
 }
 
-// stream converts all tensors on several goroutines and hands their bytes to
-// sink chunk by chunk in the order of the file. Neither chunks nor what becomes
-// of them depend on threads.
-func (m *Model) stream(ctx context.Context, threads int, sink func(data []byte) error) error {
-	return ordered.Run(ctx, threads, m.chunks,
+// stream converts tensors on several goroutines and hands their bytes to sink
+// chunk by chunk in the order of the file. Neither chunks nor what becomes of
+// them depend on threads.
+func stream(ctx context.Context, threads int, tensors []*Tensor, sink func(data []byte) error) error {
+	return ordered.Run(ctx, threads, chunks(tensors),
 		func(_ context.Context, c chunk, r *converted) (err error) {
 			r.data, err = c.tensor.Data(c.from, c.to, &r.buffer)
 			return err
@@ -122,13 +150,15 @@ func (m *Model) stream(ctx context.Context, threads int, sink func(data []byte) 
 		})
 }
 
-// chunks yields the rows of all tensors in the order of the file.
-func (m *Model) chunks(yield func(chunk) bool) {
-	for _, t := range m.Tensors {
-		step := max(1, chunkLen/max(1, t.RowLen()))
-		for from := int64(0); from < t.Rows(); from += step {
-			if !yield(chunk{t, from, min(from+step, t.Rows())}) {
-				return
+// chunks yields the rows of tensors in order.
+func chunks(tensors []*Tensor) iter.Seq[chunk] {
+	return func(yield func(chunk) bool) {
+		for _, t := range tensors {
+			step := max(1, chunkLen/max(1, t.RowLen()))
+			for from := int64(0); from < t.Rows(); from += step {
+				if !yield(chunk{t, from, min(from+step, t.Rows())}) {
+					return
+				}
 			}
 		}
 	}

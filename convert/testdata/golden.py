@@ -28,8 +28,10 @@ from safetensors.torch import save_file  # noqa: E402
 
 import convert_hf_to_gguf  # noqa: E402
 from conversion.base import TextModel  # noqa: E402
+from conversion.gemma import EmbeddingGemma  # noqa: E402
 
-TextModel.get_vocab_base_pre = lambda self, tokenizer: "default"
+PRE = {}  # the pre-tokenizers of some checkpoints
+TextModel.get_vocab_base_pre = lambda self, tokenizer: PRE.get(self.dir_model.name, "default")
 
 HERE = pathlib.Path(__file__).resolve().parent
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -342,6 +344,80 @@ def distilbert(dir):
     save(dir, random_tensors(shapes, 13))
 
 
+def quantized(dir, seed, method, quantize, keep=torch.float32):
+    """Makes a BertModel with matrices of 8 bits: quantize returns the codes and
+    more tensors by the end of their names."""
+    c = config("BertModel", quantization_config=method)
+    write_json(dir / "config.json", c)
+    tensors = {}
+    for name, t in weights(c, seed).items():
+        if name.startswith("encoder") and t.dim() == 2:
+            codes, more = quantize(t * 20, name)
+            tensors[name] = codes
+            tensors |= {name.removesuffix("weight") + end: x.contiguous() for end, x in more.items()}
+        else:
+            tensors[name] = t.to(keep)
+    save(dir, tensors)
+
+
+def fp8_block(dir):
+    rows, columns = 24, 20  # which divide no dimension
+
+    def quantize(t, name):
+        random = np.random.default_rng(len(name))
+        shape = [-(-t.shape[0] // rows), -(-t.shape[1] // columns)]
+        scales = torch.from_numpy(random.random(shape, dtype=np.float32) / 100)
+        return t.to(torch.float8_e4m3fn), {"weight_scale_inv": scales}
+
+    quantized(dir, 14, {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
+                        "weight_block_size": [rows, columns]}, quantize)
+
+
+def fp8_channel(dir):
+    def quantize(t, name):
+        if "query" in name:
+            return t.to(torch.bfloat16), {}  # among the modules that are not converted
+        scales = t.abs().amax(1, keepdim=True) / 448
+        return (t / scales).to(torch.float8_e4m3fn), {"weight_scale": scales.to(torch.bfloat16)}
+
+    group = {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True}}
+    quantized(dir, 15, {"quant_method": "compressed-tensors", "format": "float-quantized", "ignore": ["query"],
+                        "config_groups": {"group_0": group}}, quantize)
+
+
+def fp8_tensor(dir):
+    def quantize(t, name):
+        more = {"weight_scale": torch.tensor([0.0123] if "key" in name else 0.0321), "input_scale": torch.tensor(0.5)}
+        if "key" in name:
+            more["k_scale"] = torch.tensor(0.25)
+        return t.to(torch.float8_e5m2 if "dense" in name else torch.float8_e4m3fn), more
+
+    quantized(dir, 16, {"quant_method": "modelopt", "quant_algo": "FP8"}, quantize, torch.float16)
+
+
+def int8_channel(dir):
+    def quantize(t, name):
+        scales = t.abs().amax(1) / 127
+        return (t / scales[:, None]).round().to(torch.int8), {"weight_scale": scales}
+
+    group = {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "int", "strategy": "channel", "symmetric": True}}
+    quantized(dir, 17, {"quant_method": "compressed-tensors", "format": "int-quantized",
+                        "config_groups": {"group_0": group}}, quantize, torch.bfloat16)
+
+
+def float8_codes(dir):
+    """Has all codes, and scales that are no numbers."""
+    scales = [1, -3.1, float("nan"), float("inf"), 1e-40, 1e38, -0.0, 0]
+
+    def quantize(t, name):
+        codes = torch.arange(t.numel(), dtype=torch.int64).to(torch.uint8).reshape(t.shape)
+        rows = torch.tensor(scales).repeat(t.shape[0])[:t.shape[0]]
+        return codes.view(torch.float8_e5m2 if "key" in name else torch.float8_e4m3fn), {"weight_scale": rows[:, None]}
+
+    group = {"weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
+    quantized(dir, 18, {"quant_method": "compressed-tensors", "format": "naive-quantized", "config_groups": {"group_0": group}}, quantize)
+
+
 # By the name of the folder, which the converter takes names from.
 CHECKPOINTS = {
     "all-MiniLM-L6-v2": minilm,
@@ -355,7 +431,13 @@ CHECKPOINTS = {
     "Odd-Width-1.5b": odd_width,
     "non-finite": non_finite,
     "distilbert-base-uncased-finetuned-sst-2-english": distilbert,
+    "fp8-block": fp8_block,
+    "fp8-channel": fp8_channel,
+    "fp8-tensor": fp8_tensor,
+    "int8-channel": int8_channel,
+    "float8-codes": float8_codes,
 }
+NON_FINITE = ["non-finite", "float8-codes"]
 
 
 def value_text(field):
@@ -363,24 +445,24 @@ def value_text(field):
     types = [gguf.GGUFValueType(t).name.lower() for t in field.types]
     value = field.contents()
     if types[-1] == "float32":
-        value = struct.pack("<f", value).hex()
+        value = [struct.pack("<f", v).hex() for v in value] if types[0] == "array" else struct.pack("<f", value).hex()
     return " ".join(types) + " " + json.dumps(value, ensure_ascii=False)
 
 
-def convert(dir, outtype, out):
-    sys.argv = ["convert_hf_to_gguf.py", str(dir), "--outtype", outtype, "--outfile", str(out)]
+def convert(dir, outtype, out, flags):
+    sys.argv = ["convert_hf_to_gguf.py", str(dir), "--outtype", outtype, "--outfile", str(out), *flags]
+    EmbeddingGemma.module_paths.clear()  # of the conversion before
     convert_hf_to_gguf.main()
 
 
-def golden(name, scratch):
-    dir = HERE / "checkpoints" / name
+def golden(dir, scratch, flags=()):
     result = {"files": {}}
     for outtype in OUTTYPES:
-        if name == "non-finite" and outtype == "q8_0":
+        if dir.name in NON_FINITE and outtype == "q8_0":
             continue  # gguf-py makes arbitrary bytes of what is not finite
         out = scratch / "out"
         out.mkdir()
-        convert(dir, outtype, out)
+        convert(dir, outtype, out, flags)
         (file,) = out.iterdir()
         reader = gguf.GGUFReader(file)
         if "keys" not in result:
@@ -420,7 +502,24 @@ def names():
             full, organization, *rest = gguf.Metadata.get_model_id_components(name, parameters)
             title = gguf.Metadata.id_to_title
             rows.append([name, parameters, title(full), title(organization or ""), *[r or "" for r in rest]])
-    return {"ids": rows, "sizes": [[n, gguf.size_label(n, n, 0, 0)] for n in SIZES]}
+    return {"ids": rows, "sizes": [[n, gguf.size_label(n, n, 0, 0)] for n in SIZES],
+            "experts": [[tensors, experts(tensors)] for tensors in EXPERTS]}
+
+
+# Names and shapes of tensors, slowest dimension first.
+EXPERTS = [
+    {"token_embd.weight": [1000, 64], "blk.0.ffn_up_exps.weight": [8, 128, 64], "blk.0.ffn_down_exps.weight": [8, 64, 128]},
+    {"a.weight": [300, 7], "blk.0.ffn_up_exps.weight": [6, 50, 30], "blk.0.ffn_up_exps.bias": [1, 6, 50], "blk.1.ffn_up_exps.weight": [3, 50, 30]},
+    {"a.weight": [3000, 700], "blk.0.ffn_up_exps.bias": [6, 50], "blk.0.ffn_gate_inp.weight": [6, 50]},
+    {"blk.0.ffn_up_exps.weight": [128, 300, 200]},
+]
+
+
+def experts(tensors):
+    writer = gguf.GGUFWriter(None, "x")
+    for name, shape in tensors.items():
+        writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * int(np.prod(shape)))
+    return gguf.size_label(*writer.get_total_parameter_count())
 
 
 YAML = r"""
@@ -513,6 +612,7 @@ def numbers():
     low = np.array([0, 1, 0x0FFF, 0x1000, 0x1001, 0x1FFF, 0x2000, 0x7FFF, 0x8000, 0x8001, 0xEFFF, 0xF000, 0xFFFF], dtype=np.uint32)
     f32 = ((np.arange(1 << 16, dtype=np.uint32) << 16)[:, None] | low).view(np.float32)
     f16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    f8 = torch.arange(1 << 8, dtype=torch.uint8)
     sha = lambda a: hashlib.sha256(a.tobytes()).hexdigest()  # noqa: E731
     with np.errstate(all="ignore"):
         return {
@@ -520,19 +620,20 @@ def numbers():
             "f16": sha(gguf.quants.quantize(f32, gguf.GGMLQuantizationType.F16)),
             "bf16": sha(gguf.quants.quantize(f32, gguf.GGMLQuantizationType.BF16)),
             "f16 to f32": sha(f16.astype(np.float32)),
+            "e4m3 to f32": sha(f8.view(torch.float8_e4m3fn).float().numpy()),
+            "e5m2 to f32": sha(f8.view(torch.float8_e5m2).float().numpy()),
         }
 
 
 def main():
-    (HERE / "checkpoints").mkdir(exist_ok=True)
     for name, make in CHECKPOINTS.items():
         dir = HERE / "checkpoints" / name
         shutil.rmtree(dir, ignore_errors=True)
-        dir.mkdir()
+        dir.mkdir(parents=True)
         write_tokenizer(dir, "DistilBertTokenizer" if make is distilbert else "BertTokenizer")
         make(dir)
     with tempfile.TemporaryDirectory() as scratch:
-        goldens = {name: golden(name, pathlib.Path(scratch)) for name in CHECKPOINTS}
+        goldens = {name: golden(HERE / "checkpoints" / name, pathlib.Path(scratch)) for name in CHECKPOINTS}
     write_lines(HERE / "golden.json", goldens)
     write_lines(HERE / "rules.json", {"names": names(), "yaml": yamls(), "numbers": numbers()})
 
@@ -543,4 +644,5 @@ def write_lines(path, value):
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

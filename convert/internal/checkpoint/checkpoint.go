@@ -7,9 +7,11 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -34,6 +36,7 @@ type Tensor struct {
 	Shape []int64 // slowest dimension first, as PyTorch prints it
 	File  string  // path of the file that holds it
 
+	scaling *scaling // where the elements are products; nil, and then the rest of the fields count
 	file    *mmap.Map
 	data    []byte  // of file
 	offset  int64   // of the first element in data
@@ -69,13 +72,45 @@ func Open(dir string) (*Checkpoint, error) {
 		if len(files) == 0 {
 			continue
 		}
-		c := new(Checkpoint)
-		if err := c.read(dir, l, files, index); err != nil {
-			return nil, errors.Join(err, c.Close())
-		}
-		return c, nil
+		return l.open(dir, files, index)
 	}
 	return nil, fmt.Errorf("%s has no weights, neither model.safetensors nor shards of it nor pytorch_model.bin: %w", dir, fs.ErrNotExist)
+}
+
+// OpenFile opens the weights in one file, whatever other weights its folder has;
+// or all files of the index beside it, where that names the file.
+func OpenFile(path string) (*Checkpoint, error) {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	l := layouts[0]
+	for _, other := range layouts {
+		if strings.HasSuffix(name, other.suffix) {
+			l = other
+		}
+	}
+	index, err := readIndex(filepath.Join(dir, l.index))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	files := slices.Compact(slices.Sorted(maps.Values(index)))
+	if !slices.Contains(files, name) {
+		files, index = []string{name}, nil
+	}
+	return l.open(dir, files, index)
+}
+
+// IsWeights reports whether path is a file that is named like one of weights.
+func IsWeights(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && slices.ContainsFunc(layouts, func(l layout) bool { return strings.HasSuffix(path, l.suffix) })
+}
+
+// open opens files of dir.
+func (l layout) open(dir string, files []string, index map[string]string) (*Checkpoint, error) {
+	c := new(Checkpoint)
+	if err := c.read(dir, l, files, index); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // find returns the names of the files, sorted, and the tensors that the index
@@ -157,6 +192,15 @@ func (c *Checkpoint) Close() error {
 	return errors.Join(errs...)
 }
 
+// FromFloats returns a vector that is in no file; path names what it was made from.
+func FromFloats(name, path string, floats []float32) *Tensor {
+	data := make([]byte, 0, 4*len(floats))
+	for _, f := range floats {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
+	}
+	return &Tensor{Name: name, DType: F32, Shape: []int64{int64(len(floats))}, File: path, data: data}
+}
+
 // RowLen returns the elements of one row, those of the last dimension.
 func (t *Tensor) RowLen() int64 {
 	if len(t.Shape) == 0 {
@@ -180,8 +224,12 @@ func (t *Tensor) Elements() int64 { return t.Rows() * t.RowLen() }
 // Data returns the little-endian bytes of rows from ≤ row < to. They are read into
 // buf, which grows as needed, or are the mapped file, which must not be written
 // to. Where the tensor is stored in another order than its rows (a transposed
-// view), they are gathered in buf.
+// view), they are gathered in buf; where it is a product (ApplyScales), it is
+// computed there.
 func (t *Tensor) Data(from, to int64, buf *[]byte) []byte {
+	if t.scaling != nil {
+		return t.scaling.data(from, to, buf)
+	}
 	rowBytes := t.RowLen() * t.DType.Size()
 	if t.strides == nil {
 		if t.file == nil { // what was parsed from memory
@@ -216,7 +264,11 @@ func (t *Tensor) rowOffset(row int64) int64 {
 // reading them does not wait for the disk. It does nothing for tensors whose rows
 // are gathered from all over.
 func (t *Tensor) Fetch(from, to int64) {
-	if t.strides == nil && from < to {
+	if t.scaling != nil {
+		t.scaling.codes.Fetch(from, to)
+		return
+	}
+	if t.strides == nil && t.file != nil && from < to {
 		rowBytes := t.RowLen() * t.DType.Size()
 		t.file.Fetch(t.offset+from*rowBytes, (to-from)*rowBytes)
 	}
@@ -225,7 +277,11 @@ func (t *Tensor) Fetch(from, to int64) {
 // Done says that rows from ≤ row < to will not be read again, so that the
 // system can have their memory back.
 func (t *Tensor) Done(from, to int64) {
-	if t.strides == nil {
+	if t.scaling != nil {
+		t.scaling.codes.Done(from, to)
+		return
+	}
+	if t.strides == nil && t.file != nil {
 		rowBytes := t.RowLen() * t.DType.Size()
 		t.file.DontNeed(t.offset+from*rowBytes, (to-from)*rowBytes)
 	}

@@ -22,12 +22,14 @@ const (
 	I8
 	U8
 	Bool
+	F8E4M3
+	F8E5M2
 )
 
 // dtypes has one row for each type.
 var dtypes = [...]struct {
 	name    string // in safetensors
-	storage string // the class of PyTorch's storage
+	storage string // the class of PyTorch's storage, if it has one of its own
 	size    int64
 }{
 	F32:  {"F32", "FloatStorage", 4},
@@ -40,12 +42,15 @@ var dtypes = [...]struct {
 	I8:   {"I8", "CharStorage", 1},
 	U8:   {"U8", "ByteStorage", 1},
 	Bool: {"BOOL", "BoolStorage", 1},
+
+	F8E4M3: {"F8_E4M3", "", 1},
+	F8E5M2: {"F8_E5M2", "", 1},
 }
 
 // otherDTypes are the names of types that safetensors may hold but that are not
 // read: unsigned integers, complex numbers and the floats of quantized models.
 var otherDTypes = []string{
-	"U16", "U32", "U64", "C64", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
+	"U16", "U32", "U64", "C64", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
 }
 
 func parseDType(name string) (d DType, ok bool) {
@@ -77,6 +82,10 @@ func (d DType) Floats(dst []float32, src []byte) {
 		vec.FromF16(dst, src)
 	case BF16:
 		vec.FromBF16(dst, src)
+	case F8E4M3:
+		lookUp(dst, src, floatsE4M3)
+	case F8E5M2:
+		lookUp(dst, src, floatsE5M2)
 	case F64:
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))

@@ -53,7 +53,9 @@ var allowedGlobals = func() map[string]any {
 		"torch._utils._rebuild_parameter": rebuildParameter{},
 	}
 	for d := range dtypes {
-		m["torch."+dtypes[d].storage] = DType(d)
+		if class := dtypes[d].storage; class != "" {
+			m["torch."+class] = DType(d)
+		}
 	}
 	return m
 }()

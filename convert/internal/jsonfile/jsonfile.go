@@ -44,12 +44,20 @@ func Read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Unmarshal parses data, the content of file, into v.
-func Unmarshal(file string, data []byte, v any) error {
+// CheckUTF8 says where data, the content of file, is no UTF-8.
+func CheckUTF8(file string, data []byte) error {
 	if i := invalidUTF8(data); i >= 0 {
 		e := fault.Malformed(file, "", "invalid UTF-8")
 		e.Offset = int64(i)
 		return e
+	}
+	return nil
+}
+
+// Unmarshal parses data, the content of file, into v.
+func Unmarshal(file string, data []byte, v any) error {
+	if err := CheckUTF8(file, data); err != nil {
+		return err
 	}
 	err := json.Unmarshal(data, v)
 	if err == nil {
