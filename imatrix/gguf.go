@@ -1,6 +1,7 @@
 package imatrix
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -28,7 +29,7 @@ func readGGUF(path string) (file *File, err error) {
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
 
-	f := &File{Entries: make(map[string]*Entry)}
+	f := &File{Path: path, Entries: make(map[string]*Entry)}
 	var ok bool
 	if f.Datasets, ok = gguf.Array[string](g.Metadata, keyDatasets); !ok {
 		return nil, keyError(path, keyDatasets, "an array of strings")
@@ -53,6 +54,9 @@ func readGGUF(path string) (file *File, err error) {
 	}
 	if len(f.Entries) == 0 {
 		return nil, fault.Malformed(path, "", "it holds no measurements")
+	}
+	if f.State, err = readState(g); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -86,7 +90,31 @@ func readEntry(g *gguf.File, name string) (*Entry, error) {
 		}
 		e.Counts[i] = int64(math.Round(float64(n)))
 	}
+	if exact := g.Tensor(name + suffixExact); exact != nil {
+		if e.exact, err = readExact(g, exact, e.SumSquares); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
+}
+
+// readExact reads the sums in float64, which are those in float32 when rounded.
+func readExact(g *gguf.File, t *gguf.Tensor, rounded []float32) ([]float64, error) {
+	if t.Type != gguf.TypeF64 || t.Elements() != int64(len(rounded)) {
+		return nil, tensorError(g.Path, t, "is %d numbers of type %s, not %d of F64", t.Elements(), t.Type, len(rounded))
+	}
+	data, err := g.Data(t, 0, t.Rows(), nil)
+	if err != nil {
+		return nil, err
+	}
+	sums := make([]float64, len(rounded))
+	for i := range sums {
+		sums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+		if math.Float32bits(float32(sums[i])) != math.Float32bits(rounded[i]) {
+			return nil, tensorError(g.Path, t, "sum %d is %v, and %v in %s", i, sums[i], rounded[i], strings.TrimSuffix(t.Name, suffixExact)+suffixSums)
+		}
+	}
+	return sums, nil
 }
 
 func readF32(g *gguf.File, t *gguf.Tensor) ([]float32, error) {

@@ -1,6 +1,9 @@
-// Package imatrix reads importance files: how much each input column of each
-// weight matters, measured as the mean square of the activations that the
-// column was multiplied with. Quantizers weigh their errors with it.
+// Package imatrix measures, stores and merges importance: how much each input
+// column of each weight matters, which is the mean square of the activations
+// that the column was multiplied with. Quantizers weigh their errors with it.
+//
+// A Collector sums up the inputs of matrix products that it is shown, text by
+// text. It does not know how a forward pass works.
 //
 // llama.cpp has two formats for them, and Read tells them apart. Both are
 // little-endian. The newer one is GGUF with the keys imatrix.datasets,
@@ -27,16 +30,20 @@ import (
 
 // A File is a set of measurements.
 type File struct {
+	Path      string            // that it was read from
 	Entries   map[string]*Entry // by the name of the weight
 	Datasets  []string          // texts that were measured on
 	Chunks    int               // of text
-	ChunkSize int               // tokens in a chunk; 0 where the file does not say
+	ChunkSize int               // tokens in a chunk; 0 in the older format, which does not say it
+	State     *State            // of a measurement that is not complete, or nil
 }
 
 // An Entry is the measurement of one weight.
 type Entry struct {
 	SumSquares []float32 // (matrices, columns)
-	Counts     []int64   // (matrices) rows in the sums; one for all matrices in a file of the older format
+	Counts     []int64   // (matrices) rows in the sums; one for all matrices in a file of the older format, where it is chunks
+
+	exact []float64 // the sums before they were rounded, or nil
 }
 
 // Read reads the importance file at path. Errors about the content are

@@ -55,26 +55,27 @@ func TestLegacy(t *testing.T) {
 			"with trailer",
 			legacy(2, "blk.0.a.weight", 4, 3, []float32{8, 2, 0}, "b", 1, 1, float32(5), 7, "wiki.txt"),
 			File{Chunks: 7, Datasets: []string{"wiki.txt"}, Entries: map[string]*Entry{
-				"blk.0.a.weight": {[]float32{8, 2, 0}, []int64{4}}, "b": {[]float32{5}, []int64{1}}}},
+				"blk.0.a.weight": {SumSquares: []float32{8, 2, 0}, Counts: []int64{4}}, "b": {SumSquares: []float32{5}, Counts: []int64{1}}}},
 		},
 		{
 			"without dataset",
 			legacy(1, "a", 2, 1, float32(3), 9, ""),
-			File{Chunks: 9, Entries: map[string]*Entry{"a": {[]float32{3}, []int64{2}}}},
+			File{Chunks: 9, Entries: map[string]*Entry{"a": {SumSquares: []float32{3}, Counts: []int64{2}}}},
 		},
 		{
 			"with chunks only",
 			legacy(1, "a", 2, 1, float32(3), 9),
-			File{Chunks: 9, Entries: map[string]*Entry{"a": {[]float32{3}, []int64{2}}}},
+			File{Chunks: 9, Entries: map[string]*Entry{"a": {SumSquares: []float32{3}, Counts: []int64{2}}}},
 		},
 		{
 			"without trailer or calls",
 			legacy(1, "a", 0, 2, []float32{3, 4}),
-			File{Entries: map[string]*Entry{"a": {[]float32{3, 4}, []int64{1}}}},
+			File{Entries: map[string]*Entry{"a": {SumSquares: []float32{3, 4}, Counts: []int64{1}}}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := Read(write(t, "imatrix.dat", c.data))
+			c.want.Path = write(t, "imatrix.dat", c.data)
+			f, err := Read(c.want.Path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,8 +110,11 @@ func encodeGGUF(t testing.TB, md *gguf.Metadata, tensors ...tensor) []byte {
 	var infos []gguf.TensorInfo
 	for _, x := range tensors {
 		info := gguf.TensorInfo{Name: x.name, Type: gguf.TypeF32, Shape: x.shape}
-		if _, ok := x.data.([]int32); ok {
+		switch x.data.(type) {
+		case []int32:
 			info.Type = gguf.TypeI32
+		case []float64:
+			info.Type = gguf.TypeF64
 		}
 		infos = append(infos, info)
 	}
@@ -142,9 +146,9 @@ func TestGGUF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := File{Chunks: 12, ChunkSize: 512, Datasets: []string{"a.txt", "b.txt"}, Entries: map[string]*Entry{
-		"blk.0.attn_q.weight":      {[]float32{8, 2, 0}, []int64{4}},
-		"blk.0.ffn_up_exps.weight": {[]float32{5, 10, 7, 7}, []int64{5, 0}},
+	want := File{Path: path, Chunks: 12, ChunkSize: 512, Datasets: []string{"a.txt", "b.txt"}, Entries: map[string]*Entry{
+		"blk.0.attn_q.weight":      {SumSquares: []float32{8, 2, 0}, Counts: []int64{4}},
+		"blk.0.ffn_up_exps.weight": {SumSquares: []float32{5, 10, 7, 7}, Counts: []int64{5, 0}},
 	}}
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("got %+v, want %+v", *f, want)
@@ -261,6 +265,44 @@ func checkMeans(t *testing.T, f *File) {
 	}
 }
 
+// checkRewrite verifies that a file is the same after it was written and read.
+func checkRewrite(t *testing.T, f *File) {
+	t.Helper()
+	var b bytes.Buffer
+	encode := f.WriteGGUF
+	if f.ChunkSize == 0 {
+		encode = f.WriteLegacy
+	}
+	if err := encode(&b); err != nil {
+		t.Fatalf("what was read cannot be written: %v", err)
+	}
+	path := f.Path + ".again"
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Read(path)
+	if err != nil {
+		t.Fatalf("what was written cannot be read: %v", err)
+	}
+	for name, e := range f.Entries {
+		a := again.Entries[name]
+		if a == nil || !slices.Equal(bits(a.SumSquares), bits(e.SumSquares)) || !slices.Equal(a.Counts, e.Counts) {
+			t.Errorf("%q: %+v becomes %+v", name, e, a)
+		}
+	}
+	if len(again.Entries) != len(f.Entries) || !slices.Equal(again.Datasets, f.Datasets) || again.Chunks != f.Chunks || again.ChunkSize != f.ChunkSize ||
+		!reflect.DeepEqual(again.State, f.State) {
+		t.Errorf("%+v becomes %+v", f, again)
+	}
+}
+
+func bits(x []float32) (b []uint32) {
+	for _, v := range x {
+		b = append(b, math.Float32bits(v))
+	}
+	return b
+}
+
 func checkError(t *testing.T, err error) {
 	t.Helper()
 	_, malformed := errors.AsType[*fault.FormatError](err)
@@ -274,13 +316,20 @@ func FuzzLegacy(f *testing.F) {
 	f.Add(legacy(2, "a", 4, 3, []float32{8, 2, 0}, "b", 0, 1, float32(5), 7, "data"))
 	f.Add(legacy(1, "a", -1, 1, float32(math.NaN())))
 	f.Add(legacy(math.MaxInt32, math.MaxInt32))
+	path := filepath.Join(f.TempDir(), "imatrix.dat")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := parseLegacy("fuzz", data)
+		file, err := parseLegacy(path, data)
 		if err != nil {
 			checkError(t, err)
 			return
 		}
 		checkMeans(t, file)
+		checkRewrite(t, file)
+		merged, err := Merge(0, file, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkMeans(t, merged)
 	})
 }
 
@@ -288,6 +337,8 @@ func FuzzGGUF(f *testing.F) {
 	f.Add(encodeGGUF(f, metadata(),
 		tensor{"a.in_sum2", []int64{2, 2}, []float32{1, 2, 3, 4}}, tensor{"a.counts", []int64{1, 2}, []float32{1, 0}}))
 	f.Add(encodeGGUF(f, metadata(), tensor{"a.counts", []int64{1}, []float32{1}}))
+	f.Add(encodeGGUF(f, metadata((&State{Model: "m", Done: 1, Total: 2, NLL: 1}).set),
+		tensor{"a.in_sum2", []int64{2}, []float32{1, 2}}, tensor{"a.counts", []int64{1}, []float32{1}}, tensor{"a.in_sum2_exact", []int64{2}, []float64{1, 2}}))
 	path := filepath.Join(f.TempDir(), "imatrix.gguf")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if !bytes.HasPrefix(data, []byte("GGUF")) {
@@ -302,5 +353,8 @@ func FuzzGGUF(f *testing.F) {
 			return
 		}
 		checkMeans(t, file)
+		if file.ChunkSize > 0 {
+			checkRewrite(t, file)
+		}
 	})
 }

@@ -16,7 +16,7 @@ func parseLegacy(path string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Entries: make(map[string]*Entry)}
+	f := &File{Path: path, Entries: make(map[string]*Entry)}
 	for i := range n {
 		name, e, err := c.entry(i)
 		if err != nil {
