@@ -71,7 +71,8 @@ def arguments():
 
 OPTIONS = arguments()
 try:
-    from bench_contenders import THREADS, Failed, Llama, Onnx, Ours, Torch
+    from bench_contenders import Onnx, Torch
+    from bench_programs import THREADS, Failed, Llama, Ours
 
     import numpy as np
     import onnxruntime

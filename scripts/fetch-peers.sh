@@ -23,7 +23,7 @@ fail() {
 
 packages="accelerate==1.15.0 gguf==0.19.0 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 protobuf==7.36.2
 	safetensors==0.8.0 sentence-transformers==6.2.0 sentencepiece==0.2.3 tokenizers==0.23.3 torch==2.11.0 transformers==5.23.0"
-programs="llama-quantize llama-gguf-split llama-imatrix llama-embedding llama-tokenize llama-bench"
+programs="llama-quantize llama-gguf-split llama-imatrix llama-embedding llama-tokenize llama-bench llama-perplexity"
 
 # installed tells whether the environment holds exactly the versions of $packages.
 installed() {

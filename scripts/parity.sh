@@ -24,20 +24,29 @@ part() { # NAME COMMAND...: runs it and goes on when it fails
 }
 
 part "convert" sh "$root/convert/testdata/parity.sh" "$gguftool" "$python" "$peers/llama.cpp" \
-	"$models/all-MiniLM-L6-v2" "$models/MiniLM-wide"
-for model in all-MiniLM-L6-v2 MiniLM-wide; do
+	"$models/all-MiniLM-L6-v2" "$models/MiniLM-wide" "$models/SmolLM2-135M-Instruct" "$models/gemma-3-270m"
+for model in all-MiniLM-L6-v2 MiniLM-wide SmolLM2-135M-Instruct gemma-3-270m; do
 	"$gguftool" convert --quiet "$models/$model" -o "$work/$model-f32.gguf"
 done
 
-# Our converter does not know Llama yet; the reference turns the file back into floats.
-"$bin/llama-quantize" --allow-requantize "$models/SmolLM2-135M-Instruct.Q4_1.gguf" "$work/SmolLM2-135M-f32.gguf" F32 >/dev/null 2>&1
 part "quantize" sh "$root/quantize/testdata/parity.sh" "$bin/llama-quantize" "$gguftool" "$python" \
-	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf" "$work/SmolLM2-135M-f32.gguf"
+	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf" "$work/SmolLM2-135M-Instruct-f32.gguf"
 
 part "split and merge" sh "$root/inspect/testdata/parity.sh" "$bin/llama-gguf-split" "$gguftool" \
 	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf"
 
+part "hub" "$python" "$root/hub/testdata/parity.py" "$gguftool" "$models/all-MiniLM-L6-v2"
+
 part "tokenize" "$python" "$root/tokenizer/testdata/parity.py" "$gguftool" "$work/all-MiniLM-L6-v2-f32.gguf" "$models/all-MiniLM-L6-v2"
+
+sentence() { # remakes the goldens of tokenizers of SentencePiece
+	mkdir "$work/sentence"
+	"$python" "$root/tokenizer/testdata/sentence.py" "$peers/llama.cpp" "$work/sentence" || return
+	for file in sentence.txtar.gz sentence.jsonl.gz; do
+		cmp "$work/sentence/$file" "$root/tokenizer/testdata/$file" || return
+	done
+}
+part "tokenizer goldens" sentence
 
 for model in all-MiniLM-L6-v2 MiniLM-wide; do
 	case $model in *wide) step=16 ;; *) step=1 ;; esac # of lengths
@@ -46,6 +55,32 @@ for model in all-MiniLM-L6-v2 MiniLM-wide; do
 		--f32 "$work/$model-f32.gguf" --quantized "$work/$model-q4_k_m.gguf" --llama-embedding "$bin/llama-embedding" \
 		--text "$models/all-MiniLM-L6-v2/README.md" --step $step
 done
+
+# Text that people wrote, long enough for some dozen chunks.
+cat "$models/all-MiniLM-L6-v2/README.md" "$root/README.md" "$root"/docs/*.md >"$work/text.txt"
+(cd "$root" && CGO_ENABLED=0 "${GO:-go}" build -o "$work/logits" ./scripts/logits)
+for model in SmolLM2-135M-Instruct gemma-3-270m; do
+	part "logits $model" "$python" "$root/infer/testdata/parity_logits.py" --logits "$work/logits" \
+		--checkpoint "$models/$model" --f32 "$work/$model-f32.gguf" --text "$work/text.txt"
+	part "perplexity $model" "$python" "$root/bench/testdata/parity.py" --gguftool "$gguftool" \
+		--llama-perplexity "$bin/llama-perplexity" --text "$work/text.txt" "$work/$model-f32.gguf"
+done
+part "perplexity of a small decoder" "$python" "$root/bench/testdata/golden.py" "$bin" --compare
+part "figures of fidelity" "$python" "$root/bench/testdata/metrics.py" --compare
+
+importance() { # KIND ARGUMENT...
+	part "importance: $*" "$python" "$root/imatrix/testdata/parity.py" "$@"
+}
+importance golden "$bin/llama-imatrix"
+same_statistics() {
+	"$python" "$root/imatrix/testdata/statistics.py" "$bin/llama-imatrix" "$work/statistics" &&
+		diff -r "$root/imatrix/testdata/statistics" "$work/statistics"
+}
+part "importance: statistics" same_statistics
+for model in all-MiniLM-L6-v2 MiniLM-wide; do
+	importance encoder "$gguftool" "$bin" "$work/$model-f32.gguf" "$models/wordnet/calibration.txt"
+done
+importance decoder "$gguftool" "$bin" "$work/SmolLM2-135M-f32.gguf" "$models/wordnet/calibration.txt"
 
 [ -z "$failed" ] || { echo "parity does not hold"; exit 1; }
 echo "parity holds"

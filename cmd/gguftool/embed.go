@@ -28,6 +28,7 @@ type embedOptions struct {
 	dimensions int
 	similarity bool
 	truncate   bool
+	context    int
 	precision  string
 	threads    int
 	stats      bool
@@ -76,6 +77,7 @@ GGUFTOOL_CPU chooses others: scalar, neon, avx2 or avx512.`,
 	f.IntVar(&o.dimensions, "dimensions", 0, "keep the first `N` numbers of each vector, for models that are trained for it (Matryoshka)")
 	f.BoolVar(&o.similarity, "similarity", false, "print the cosines of all pairs of texts instead of the vectors")
 	f.BoolVar(&o.truncate, "truncate", false, "cut texts that are longer than the context")
+	f.IntVar(&o.context, "ctx-size", 0, "take texts of up to `N` tokens instead of what the model says: fewer, or more where its positions can be stretched (nomic-bert)")
 	f.StringVar(&o.precision, "precision", "auto", "`PRECISION` to compute in: f32, int8, or auto (the fastest that file and machine allow, see docs/embedding-models.md)")
 	f.IntVarP(&o.threads, "threads", "t", 0, "`N` threads (default: one for each core)")
 	f.BoolVar(&o.stats, "stats", false, "tell texts, tokens and speed in the end, as on a terminal")
@@ -187,6 +189,9 @@ func (o *embedOptions) parse(cmd *cobra.Command) (*embedJob, error) {
 	}
 	if job.load.Threads = o.threads; o.threads < 0 {
 		return nil, usagef("--threads %d is negative", o.threads)
+	}
+	if job.load.Context = o.context; o.context < 0 {
+		return nil, usagef("--ctx-size %d is negative", o.context)
 	}
 	if err := o.prompt.check(cmd); err != nil {
 		return nil, err

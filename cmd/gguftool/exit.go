@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/quantize"
 )
@@ -52,6 +53,12 @@ func exitCode(err error) int {
 		return exitUnsupported
 	}
 	if _, ok := errors.AsType[*quantize.VerifyError](err); ok {
+		return exitCheckFailed
+	}
+	if _, ok := errors.AsType[*bench.RegressionError](err); ok {
+		return exitCheckFailed
+	}
+	if _, ok := errors.AsType[*bench.FloorError](err); ok {
 		return exitCheckFailed
 	}
 	return exitFailed

@@ -13,13 +13,14 @@ import (
 // a package of the same floor that stands to the left in its row.
 var floors = [][]string{
 	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/npy", "internal/texttable", "internal/ordered", "gguf"},
-	{"kernels/cpu", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding"},
+	{"kernels/cpu", "kernels/peak", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding", "hub"},
 	{"imatrix", "quantize", "convert", "infer", "inspect"},
-	{"cmd/gguftool", "scripts/embedbench"},
+	{"bench", "calibrate"},
+	{"cmd/gguftool", "scripts/embedbench", "scripts/logits"},
 }
 
 // testOnly packages may be imported by tests alone.
-var testOnly = []string{"internal/emulator", "internal/synth", "internal/hostile", "internal/hostilecheckpoint"}
+var testOnly = []string{"internal/emulator", "internal/synth", "internal/hostile", "internal/hostilecheckpoint", "internal/hubtest"}
 
 // peers may not import each other although they share a floor: the command
 // wires them together.

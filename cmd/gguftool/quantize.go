@@ -17,6 +17,7 @@ import (
 	"github.com/gguftool/gguftool/convert"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/imatrix"
+	"github.com/gguftool/gguftool/internal/texttable"
 	"github.com/gguftool/gguftool/quantize"
 )
 
@@ -48,7 +49,7 @@ type quantizeTarget struct {
 func newQuantize(set *settings) *cobra.Command {
 	var o quantizeOptions
 	cmd := &cobra.Command{
-		Use:   "quantize TYPE[,TYPE...] IN.gguf|MODEL_DIR [OUT.gguf]",
+		Use:   "quantize TYPE[,TYPE...] IN.gguf|MODEL_DIR|hf://MODEL [OUT.gguf]",
 		Short: "Quantize a GGUF model or a checkpoint",
 		Long: `Quantize writes a model with fewer bits for each weight. TYPE names the mixture,
 as in Q4_K_M, or is its number; the tensors that each type makes, and the bytes,
@@ -59,9 +60,11 @@ Several types, separated by commas, are made in one run that reads the input
 once. {type} in OUT.gguf stands for the type, so that each gets its own file; all
 of them appear, or none.
 
-The input may be the folder of a Hugging Face checkpoint. It is converted on the
-way, without a file in between, to the bytes that quantizing the file of
-'gguftool convert' (F32) gives.
+The input may be a Hugging Face checkpoint. It is converted on the way, without a
+file in between, to the bytes that quantizing the file of 'gguftool convert' (F32)
+gives.
+
+` + checkpointHelp + `
 
 Without OUT.gguf the output is named after the input and the type, beside the
 input; that of a checkpoint is named after the model, in the current folder.
@@ -81,6 +84,7 @@ Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance 
   gguftool quantize Q4_K_M --imatrix imatrix.gguf minilm-f32.gguf
   gguftool quantize Q4_K_M,Q6_K,Q8_0 minilm-f32.gguf minilm-{type}.gguf
   gguftool quantize Q4_K_M ./all-MiniLM-L6-v2 minilm-q4_k_m.gguf
+  gguftool quantize Q4_K_M hf://BAAI/bge-small-en-v1.5
   gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf`,
 		Args: between(2, 3, "a type, an input and perhaps an output"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.execute(cmd, set, args) },
@@ -101,8 +105,9 @@ Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance 
 	f.BoolVar(&o.library.KeepSplit, "keep-split", false, "write as many shards as the input has")
 	f.StringVar(&o.pruneLayers, "prune-layers", "", "leave out `LAYERS`, as in 0,2,5-7; the others move up")
 	f.StringVar(&o.convert.Name, "model-name", "", "of a checkpoint: `NAME` of the model instead of the one found there")
+	f.StringVar(&o.convert.MetadataFile, "metadata", "", "of a checkpoint: take keys from the JSON `FILE` instead, as convert does")
 	f.BoolVar(&o.convert.Extras, "extras", false, "of a checkpoint: also store what llama.cpp's converter leaves out: longest text, prompts, normalization")
-	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules that GGUF cannot hold; vectors will differ")
+	f.BoolVar(&o.convert.DropModules, "drop-modules", false, "of a checkpoint: leave out sentence-transformers modules behind pooling, such as Dense; vectors will differ")
 	f.BoolVar(&o.run.Measure, "measure", false, "compare what is written with the input and print the error of each type")
 	f.BoolVar(&o.run.Verify, "verify", false, "read the output again and compare it with what was written; nothing stays where it differs (exit code 5)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what every tensor would become and write nothing")
@@ -127,7 +132,7 @@ func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []stri
 	if err := o.parse(args); err != nil {
 		return err
 	}
-	in, err := o.open(args[1])
+	in, err := o.open(cmd, set, args[1])
 	if err != nil {
 		return err
 	}
@@ -180,7 +185,35 @@ func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []stri
 	if o.json {
 		return reports.writeJSON(cmd.OutOrStdout())
 	}
-	return reports.writeText(cmd.OutOrStdout())
+	if err := reports.writeText(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	if o.imatrix == "" && !set.quiet {
+		suggestImportance(stderr, in, jobs)
+	}
+	return nil
+}
+
+// suggestImportance tells of types that would lose much less with importance.
+func suggestImportance(stderr io.Writer, in *quantizeInput, jobs []quantize.Job) {
+	var types []string
+	for _, job := range jobs {
+		if job.Plan.GainsFromImportance() && job.Plan.Check() == nil {
+			types = append(types, job.Plan.FileType.String())
+		}
+	}
+	if len(types) == 0 {
+		return
+	}
+	verb, model := "loses", in.path
+	if len(types) > 1 {
+		verb = "lose"
+	}
+	if in.model != nil {
+		model = in.model.FileName // that convert would write
+	}
+	fmt.Fprintf(stderr, "note: %s %s less with importance: gguftool imatrix %s -o imatrix.gguf, then --imatrix imatrix.gguf\n",
+		strings.Join(types, ", "), verb, texttable.Safe(model))
 }
 
 // plan makes a job of every type; out is the path of the output, with {type} in
@@ -216,12 +249,16 @@ type quantizeInput struct {
 
 // open opens a GGUF file, or a checkpoint as if it were the F32 file that
 // convert makes of it.
-func (o *quantizeOptions) open(path string) (*quantizeInput, error) {
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		if o.convert.Name != "" || o.convert.Extras || o.convert.DropModules {
-			return nil, usagef("--model-name, --extras and --drop-modules are for a checkpoint, and %s is not a folder", path)
+func (o *quantizeOptions) open(cmd *cobra.Command, set *settings, path string) (*quantizeInput, error) {
+	if !isCheckpoint(path) {
+		if c := o.convert; c.Name != "" || c.MetadataFile != "" || c.Extras || c.DropModules {
+			return nil, usagef("--model-name, --metadata, --extras and --drop-modules are for a checkpoint, and %s is none", path)
 		}
-		if ext := filepath.Ext(path); err == nil && (ext == ".safetensors" || ext == ".bin" || ext == ".json") {
+		if err := suggestHub(path); err != nil {
+			return nil, err
+		}
+		_, err := os.Stat(path)
+		if ext := filepath.Ext(path); err == nil && (ext == ".bin" || ext == ".json") {
 			return nil, usagef("%s is a file of a checkpoint; name its folder, %s", path, filepath.Dir(path))
 		}
 		f, err := gguf.Open(path)
@@ -233,7 +270,12 @@ func (o *quantizeOptions) open(path string) (*quantizeInput, error) {
 	if o.library.KeepSplit {
 		return nil, usagef("--keep-split keeps the shards of a GGUF model, and %s is a checkpoint", path)
 	}
-	m, err := convert.Open(path, &o.convert)
+	from, err := findCheckpoint(cmd, set, path, true)
+	if err != nil {
+		return nil, err
+	}
+	o.convert.FolderName = from.name
+	m, err := convert.Open(from.dir, &o.convert)
 	if err != nil {
 		return nil, err
 	}

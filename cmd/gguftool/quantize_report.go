@@ -28,6 +28,7 @@ type quantizeReport struct {
 	Pruned       int            `json:"pruned,omitempty"` // tensors that are left out with their layers
 	Fallbacks    int            `json:"fallbacks"`
 	Unweighted   int            `json:"unweighted"`
+	Strangers    []string       `json:"importance_unused,omitempty"` // weights that the importance is about and the model lacks
 	Verified     bool           `json:"verified,omitempty"`
 	Seconds      float64        `json:"seconds,omitempty"` // that the run took
 	*errorReport                // of all tensors
@@ -56,6 +57,7 @@ type tensorReport struct {
 	Reason      string  `json:"reason"`
 	Fallback    string  `json:"fallback,omitempty"`
 	Unweighted  bool    `json:"unweighted,omitempty"` // no importance although there is a matrix
+	Why         string  `json:"unweighted_reason,omitempty"`
 	*errorReport
 }
 
@@ -85,7 +87,7 @@ func newQuantizeReport(job quantize.Job, in string, dryRun bool) (*quantizeRepor
 		Input: in, Outputs: p.Outputs(job.Out), DryRun: dryRun, FileType: p.FileType.String(),
 		Parameters: s.Parameters, BytesBefore: s.BytesBefore, BytesAfter: s.BytesAfter,
 		BitsBefore: s.BitsBefore(), BitsAfter: s.BitsAfter(),
-		Pruned: p.Pruned, Fallbacks: s.Fallbacks, Unweighted: s.Unweighted,
+		Pruned: p.Pruned, Fallbacks: s.Fallbacks, Unweighted: s.Unweighted, Strangers: p.Strangers(),
 		Types:   []typeReport{},
 		Tensors: make([]tensorReport, len(p.Tensors)),
 		plan:    p,
@@ -100,7 +102,7 @@ func newQuantizeReport(job quantize.Job, in string, dryRun bool) (*quantizeRepor
 		r.Tensors[i] = tensorReport{
 			Name: t.Name, Shape: t.Shape, From: t.From.String(), To: t.To.String(),
 			BytesBefore: t.BytesBefore, BytesAfter: t.BytesAfter,
-			Reason: t.Reason, Fallback: t.Fallback, Unweighted: t.Unweighted,
+			Reason: t.Reason, Fallback: t.Fallback, Unweighted: t.Unweighted != "", Why: t.Unweighted,
 		}
 	}
 	return r, nil
@@ -177,7 +179,7 @@ func (r *quantizeReport) writeTables(b *strings.Builder) error {
 			tensors.Note(t.Fallback)
 		}
 		if t.Unweighted {
-			tensors.Note("no importance for this tensor")
+			tensors.Note("no importance: " + t.Why)
 		}
 	}
 	if err := tensors.Write(b, "Tensors"); err != nil {
@@ -237,7 +239,10 @@ func (r *quantizeReport) writeSummary(b *strings.Builder) {
 		fmt.Fprintf(b, "%d of %d tensors do not fit the type of the mixture and got another\n", r.Fallbacks, len(r.Tensors))
 	}
 	if r.Unweighted > 0 {
-		fmt.Fprintf(b, "%d tensors were quantized without importance\n", r.Unweighted)
+		r.listUnweighted(b)
+	}
+	if n := len(r.Strangers); n > 0 {
+		fmt.Fprintf(b, "importance of %d weights is not used, as the model has none of that name: %s\n", n, safeList(r.Strangers, 3))
 	}
 	verb := "wrote"
 	switch {
@@ -247,4 +252,37 @@ func (r *quantizeReport) writeSummary(b *strings.Builder) {
 		verb = "wrote and verified"
 	}
 	fmt.Fprintf(b, "%s %s\n", verb, strings.Join(r.Outputs, ", "))
+}
+
+// listUnweighted tells which tensors got no importance, those of a reason
+// together.
+func (r *quantizeReport) listUnweighted(b *strings.Builder) {
+	fmt.Fprintf(b, "%d tensors were quantized without importance:\n", r.Unweighted)
+	var reasons []string
+	names := make(map[string][]string)
+	for _, t := range r.Tensors {
+		if t.Unweighted {
+			if names[t.Why] == nil {
+				reasons = append(reasons, t.Why)
+			}
+			names[t.Why] = append(names[t.Why], t.Name)
+		}
+	}
+	for _, why := range reasons {
+		fmt.Fprintf(b, "  %s (%s)\n", safeList(names[why], 8), why)
+	}
+}
+
+// safeList returns the first names as they can be printed, and how many there
+// are besides.
+func safeList(names []string, most int) string {
+	var safe []string
+	for _, name := range names[:min(most, len(names))] {
+		safe = append(safe, texttable.Safe(name))
+	}
+	text := strings.Join(safe, ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -41,11 +41,7 @@ shows what it lost on the way.
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			near := ""
-			if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
-				near = "; did you mean " + strings.Join(names, " or ") + "?"
-			}
-			return usagef("unknown command %q%s; see 'gguftool --help'", args[0], near)
+			return unknownCommand(cmd, args[0])
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -58,8 +54,19 @@ shows what it lost on the way.
 		newInspect(&set),
 		newEmbed(&set),
 		newTokenize(),
+		newImatrix(&set),
+		newBench(&set),
 	)
 	return root
+}
+
+// unknownCommand tells that cmd has no command of that name.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	near := ""
+	if names := cmd.SuggestionsFor(name); len(names) > 0 {
+		near = "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return usagef("unknown command %q%s; see '%s --help'", name, near, cmd.CommandPath())
 }
 
 // exactly and between are cobra's argument checks with an error that says what

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,11 +24,20 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	emulator.Shadow(t, "gguftool")
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ROOT", root) // of the repository
+			return setUpHub(e)
+		},
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fails": fails,
+			"hub":   commandHub,
 			"size":  size,
 			"synth": synthesize,
 		},
@@ -66,13 +77,15 @@ func size(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // synthesize makes a small BERT: synth gguf FILE [WIDTH], or synth checkpoint DIR
-// [WIDTH]; or importance for all matrices of a model: synth imatrix FILE MODEL.
+// [WIDTH]; a small decoder, that of package bench's golden figures: synth decoder
+// FILE; or importance for all matrices of a model: synth imatrix FILE MODEL.
 func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR [WIDTH] | synth imatrix FILE MODEL")
+		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR [WIDTH] | synth decoder FILE | synth imatrix FILE MODEL [PREFIX]")
 	}
 	if args[0] == "imatrix" {
-		ts.Check(writeImatrix(ts.MkAbs(args[1]), ts.MkAbs(args[2])))
+		prefix := strings.Join(args[3:], "")
+		ts.Check(writeImatrix(ts.MkAbs(args[1]), ts.MkAbs(args[2]), prefix))
 		return
 	}
 	var bert synth.BERT
@@ -85,6 +98,8 @@ func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "gguf":
 		ts.Check(bert.WriteGGUF(path))
+	case "decoder":
+		ts.Check(synth.Decoder{Layers: 2, Width: 64, Heads: 4, KVHeads: 2, Words: true}.Model().WriteGGUF(path, nil))
 	case "checkpoint":
 		ts.Check(os.MkdirAll(path, 0o777))
 		ts.Check(bert.WriteCheckpoint(path, nil))
@@ -95,7 +110,7 @@ func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 
 // writeImatrix writes importance for the matrices of a model, one value larger
 // than the other in every row.
-func writeImatrix(path, model string) error {
+func writeImatrix(path, model, prefix string) error {
 	f, err := gguf.Open(model)
 	if err != nil {
 		return err
@@ -113,8 +128,8 @@ func writeImatrix(path, model string) error {
 			continue
 		}
 		infos = append(infos,
-			gguf.TensorInfo{Name: t.Name + ".in_sum2", Type: gguf.TypeF32, Shape: []int64{t.RowLen(), 1}},
-			gguf.TensorInfo{Name: t.Name + ".counts", Type: gguf.TypeF32, Shape: []int64{1, 1}})
+			gguf.TensorInfo{Name: prefix + t.Name + ".in_sum2", Type: gguf.TypeF32, Shape: []int64{t.RowLen(), 1}},
+			gguf.TensorInfo{Name: prefix + t.Name + ".counts", Type: gguf.TypeF32, Shape: []int64{1, 1}})
 		for i := range t.RowLen() {
 			data = append(data, float32(1+i))
 		}

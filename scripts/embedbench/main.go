@@ -9,10 +9,12 @@
 //
 //	{"ids": [[101, 7592, 102]], "seconds": 1}
 //	{"texts": ["hello"], "seconds": 0, "vectors": true}
+//	{"ids": [[1, 7592, 102]], "seconds": 1, "prefill": true}
 //	→ {"ns": [812345, 809876], "vectors": [[0.0123]]}
 //
 // A request is one batch, as token ids or as texts, whose tokenization is then
-// part of the time. It is computed over and over until the seconds have passed,
+// part of the time. With prefill it is one text for a decoder, whose states are
+// computed, and the logits of the token that follows. It is computed over and over until the seconds have passed,
 // at least once; ns holds the time of each repetition. A first repetition that
 // takes less than half of the seconds only warms up and is not counted. vectors,
 // where asked for, are those of the last repetition. An answer {"error": "..."}
@@ -41,6 +43,7 @@ type request struct {
 	Texts   []string  `json:"texts"`
 	Seconds float64   `json:"seconds"`
 	Vectors bool      `json:"vectors"`
+	Prefill bool      `json:"prefill"`
 }
 
 type answer struct {
@@ -87,19 +90,24 @@ func run(path string, threads int, precision string, in io.Reader, out *json.Enc
 		return err
 	}
 	loaded := time.Since(start)
-	tok, err := tokenizer.FromGGUF(f.Metadata)
-	if err != nil {
-		return err
-	}
 	if err := out.Encode(map[string]int64{"load_ns": loaded.Nanoseconds()}); err != nil {
 		return err
 	}
+	var tok *tokenizer.Tokenizer // made for the first texts
 	for requests := json.NewDecoder(bufio.NewReader(in)); ; {
 		var r request
 		if err := requests.Decode(&r); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("standard input: %w", err)
+		}
+		if err := r.check(); err != nil {
+			return err
+		}
+		if tok == nil && r.Texts != nil {
+			if tok, err = tokenizer.FromGGUF(f.Metadata); err != nil {
+				return err
+			}
 		}
 		a, err := r.measure(model, tok)
 		if err != nil {
@@ -111,11 +119,18 @@ func run(path string, threads int, precision string, in io.Reader, out *json.Enc
 	}
 }
 
+func (r *request) check() error {
+	switch {
+	case (len(r.IDs) == 0) == (len(r.Texts) == 0):
+		return errors.New("a request needs either ids or texts")
+	case r.Prefill && (len(r.IDs) != 1 || len(r.IDs[0]) == 0):
+		return errors.New("a prefill needs the ids of one text")
+	}
+	return nil
+}
+
 // measure computes r over and over.
 func (r *request) measure(model *infer.Model, tok *tokenizer.Tokenizer) (*answer, error) {
-	if (len(r.IDs) == 0) == (len(r.Texts) == 0) {
-		return nil, errors.New("a request needs either ids or texts")
-	}
 	var (
 		ctx   = context.Background()
 		limit = time.Duration(r.Seconds * float64(time.Second))
@@ -128,9 +143,13 @@ func (r *request) measure(model *infer.Model, tok *tokenizer.Tokenizer) (*answer
 			err     error
 			start   = time.Now()
 		)
-		if r.IDs != nil {
+		switch {
+		case r.Prefill:
+			text := r.IDs[0]
+			err = model.Logits(ctx, text, len(text)-1, func(int, []float32) error { return nil })
+		case r.IDs != nil:
 			vectors, err = model.Embed(ctx, r.IDs, nil)
-		} else {
+		default:
 			vectors, _, err = model.EmbedTexts(ctx, tok, r.Texts, nil)
 		}
 		took := time.Since(start)

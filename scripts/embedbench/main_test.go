@@ -18,6 +18,10 @@ func answers(t *testing.T, precision, requests string) ([]string, error) {
 	if err := (synth.BERT{}).WriteGGUF(path); err != nil {
 		t.Fatal(err)
 	}
+	return answersOf(path, precision, requests)
+}
+
+func answersOf(path, precision, requests string) ([]string, error) {
 	var out bytes.Buffer
 	err := run(path, 0, precision, strings.NewReader(requests), json.NewEncoder(&out))
 	return strings.Split(strings.TrimSpace(out.String()), "\n"), err
@@ -55,6 +59,33 @@ func TestRequests(t *testing.T) {
 	}
 	if !slices.Equal(a[2].Vectors[0], a[0].Vectors[1]) {
 		t.Error("a text alone has another vector than in a batch")
+	}
+}
+
+func TestPrefill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decoder.gguf")
+	if err := (synth.Decoder{Layers: 1, Width: 32, Heads: 2, Vocab: 20}).Model().WriteGGUF(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := answersOf(path, "f32", `{"ids": [[2, 7, 3]], "seconds": 0.01, "prefill": true}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a answer
+	if err := json.Unmarshal([]byte(lines[1]), &a); err != nil || len(a.NS) < 1 || slices.Min(a.NS) <= 0 {
+		t.Errorf("printed %s; want the times of repetitions", lines[1])
+	}
+	for request, want := range map[string]string{
+		`{"ids": [[2], [3]], "prefill": true}`: "the ids of one text",
+		`{"texts": ["a"], "prefill": true}`:    "the ids of one text",
+		`{"ids": [[20]], "prefill": true}`:     "has id 20",
+	} {
+		if _, err := answersOf(path, "f32", request); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", request, err, want)
+		}
+	}
+	if _, err := answers(t, "f32", `{"ids": [[2]], "prefill": true}`); err == nil || !strings.Contains(err.Error(), "predict no tokens") {
+		t.Errorf("an encoder: error %v", err)
 	}
 }
 
