@@ -7,6 +7,7 @@ import (
 
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/cpu"
+	"github.com/gguftool/gguftool/kernels/gemm"
 	"github.com/gguftool/gguftool/kernels/vec"
 )
 
@@ -61,25 +62,15 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 	default:
 		return nil, fmt.Errorf("unknown %v", pooling)
 	}
-	texts, lengths, err := m.fit(batch, o)
+	texts, err := m.fit(batch, o)
 	if err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))
-	embed := func(s *session, group []int) error {
-		inputs := make([][]int32, len(group))
-		for i, t := range group {
-			inputs[i] = texts[t]
-		}
-		states, err := m.forward(ctx, s, inputs)
-		if err != nil {
-			return err
-		}
+	embed := func(s *session, group []int, states gemm.View) error {
 		pooled := buffer(&s.pooled[0], len(group), m.config.width)
-		row := 0
-		for i, t := range group {
-			pooling.pool(pooled.Row(i), states.Part(row, row+lengths[t], 0, states.Cols))
-			row += lengths[t]
+		for i, t := range s.spans {
+			pooling.pool(pooled.Row(i), states.Part(t.from, t.to, 0, states.Cols))
 		}
 		pooled = m.densely(s, pooled)
 		for i, t := range group {
@@ -90,7 +81,7 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 		}
 		return nil
 	}
-	if err := m.eachGroup(lengths, o.First, o.Watch, embed); err != nil {
+	if err := m.eachGroup(ctx, texts, o.First, o.Watch, embed); err != nil {
 		return nil, err
 	}
 	for t, v := range vectors {
@@ -105,10 +96,15 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 // that is not done, where texts are watched.
 const convoyGroups = 4
 
-// eachGroup calls f for groups of all texts, whose indices in the batch start at
-// 0 and elsewhere at first: several at once with a worker each, or one after the
-// other with all workers.
-func (m *Model) eachGroup(lengths []int, first int, watch Watcher, f func(s *session, group []int) error) error {
+// eachGroup passes texts through the layers in groups, several at once with a
+// worker each, or one after the other with all workers. It calls f with the
+// indices of a group in texts, which are numbered from first on for watch, and
+// their final states, text after text as s.spans says.
+func (m *Model) eachGroup(ctx context.Context, texts [][]int32, first int, watch Watcher, f func(s *session, group []int, states gemm.View) error) error {
+	lengths := make([]int, len(texts))
+	for t, ids := range texts {
+		lengths[t] = len(ids)
+	}
 	groups, apart := plan(lengths, m.pool.Workers(), watch != nil)
 	var outer, inner *cpu.Pool
 	if apart {
@@ -118,15 +114,26 @@ func (m *Model) eachGroup(lengths []int, first int, watch Watcher, f func(s *ses
 		inner, end = m.pool.Awake()
 		defer end()
 	}
-	c := newConvoy(len(groups))
+	ahead := len(groups)
 	if watch != nil {
-		c = newConvoy(convoyGroups * m.pool.Workers())
+		ahead = convoyGroups * m.pool.Workers()
 	}
+	c := newConvoy(ahead)
 	return outer.Try(len(groups), func(_, i int) error {
 		c.begin(i)
 		defer c.end(i)
 		return m.withSession(inner, func(s *session) error {
-			return s.watched(watch, first, groups[i], func() error { return f(s, groups[i]) })
+			return s.watched(watch, first, groups[i], func() error {
+				inputs := make([][]int32, len(groups[i]))
+				for k, t := range groups[i] {
+					inputs[k] = texts[t]
+				}
+				states, err := m.forward(ctx, s, inputs)
+				if err != nil {
+					return err
+				}
+				return f(s, groups[i], states)
+			})
 		})
 	})
 }
@@ -143,21 +150,21 @@ func (m *Model) withSession(pool *cpu.Pool, f func(s *session) error) error {
 }
 
 // fit checks texts and cuts those that are too long where that is allowed.
-func (m *Model) fit(batch [][]int32, o *EmbedOptions) (texts [][]int32, lengths []int, err error) {
+func (m *Model) fit(batch [][]int32, o *EmbedOptions) (texts [][]int32, err error) {
 	limit := m.config.context
 	texts = slices.Clone(batch)
 	for t, ids := range batch {
 		if len(ids) == 0 {
-			return nil, nil, fmt.Errorf("text %d has no tokens", o.First+t)
+			return nil, fmt.Errorf("text %d has no tokens", o.First+t)
 		}
 		for i, id := range ids {
 			if id < 0 || int(id) >= m.config.vocab {
-				return nil, nil, fmt.Errorf("text %d: token %d has id %d, but the model knows ids from 0 to %d", o.First+t, i, id, m.config.vocab-1)
+				return nil, fmt.Errorf("text %d: token %d has id %d, but the model knows ids from 0 to %d", o.First+t, i, id, m.config.vocab-1)
 			}
 		}
 		if len(ids) > limit {
 			if o.Truncated == nil {
-				return nil, nil, &TooLongError{Text: o.First + t, Tokens: len(ids), Limit: limit}
+				return nil, &TooLongError{Text: o.First + t, Tokens: len(ids), Limit: limit}
 			}
 			texts[t] = slices.Clone(ids[:limit])
 			if last := ids[len(ids)-1]; slices.Contains(m.closing, last) {
@@ -165,9 +172,8 @@ func (m *Model) fit(batch [][]int32, o *EmbedOptions) (texts [][]int32, lengths 
 			}
 			o.Truncated(o.First+t, len(ids), limit)
 		}
-		lengths = append(lengths, len(texts[t]))
 	}
-	return texts, lengths, nil
+	return texts, nil
 }
 
 // An Encoder turns a text into token ids, with the special tokens that the

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/gemm"
 )
 
@@ -27,30 +28,43 @@ func (m *Model) Vocabulary() int { return m.config.vocab }
 // HasLogits reports whether the model predicts tokens.
 func (m *Model) HasLogits() bool { return m.config.logits }
 
-// States returns the final states of a text, after the last norm:
-// (len(ids), width), row-major.
-//
-// A text that is empty, has unknown ids or is too long is an error.
-func (m *Model) States(ctx context.Context, ids []int32) ([]float32, error) {
-	var states []float32
-	err := m.whole(ctx, ids, func(_ *session, x gemm.View) error {
-		states = append(states, x.Data...)
-		return nil
-	})
-	return states, err
+// prepareHead packs the head, or says why there is none.
+func (m *Model) prepareHead() error {
+	file := m.weights.tokens.file
+	if !m.config.logits {
+		return fault.Unsupported(file.Path, "", "", "models of architecture %q predict no tokens", m.config.arch)
+	}
+	m.head.once.Do(func() { m.head.linear, m.head.err = loadHead(file, m) })
+	return m.head.err
 }
 
-// Logits calls visit for the tokens from ≤ position < len(ids) of a text in
-// order, with m.Vocabulary() logits for the token that follows, which are valid
-// during the call only. An error of visit ends it.
-//
-// A text that is empty, has unknown ids or is too long is an error, and so is a
-// model that has no logits: an UnsupportedError.
-func (m *Model) Logits(ctx context.Context, ids []int32, from int, visit func(position int, logits []float32) error) error {
-	if err := m.prepareHead(); err != nil {
-		return err
+// headName returns the name of the weights that make logits, without its ending:
+// those of the embeddings where a model uses them for both.
+func (m *Model) headName() string {
+	if m.weights.tokens.file.Tensor("output.weight") == nil {
+		return "token_embd"
 	}
-	return m.whole(ctx, ids, func(s *session, x gemm.View) error { return m.eachLogits(ctx, s, x, from, visit) })
+	return "output"
+}
+
+// eachLogits calls visit for the final states x of a text, from a position on.
+func (m *Model) eachLogits(ctx context.Context, s *session, x gemm.View, from int, visit func(position int, logits []float32) error) error {
+	step := max(1, headMemory/4/m.config.vocab)
+	for at := max(0, from); at < x.Rows; at += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := min(step, x.Rows-at)
+		logits := buffer(&s.logits, rows, m.config.vocab)
+		s.product(logits, x.Part(at, at+rows, 0, x.Cols), m.head.linear, gemm.Epilogue{})
+		m.capLogits(s, logits)
+		for i := range rows {
+			if err := visit(at+i, logits.Row(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // capLogits brings logits between ±logitCap where the architecture does so.
@@ -62,24 +76,6 @@ func (m *Model) capLogits(s *session, logits gemm.View) {
 			}
 		})
 	}
-}
-
-// whole passes one text through the layers with all workers, and hands its final
-// states to f.
-func (m *Model) whole(ctx context.Context, ids []int32, f func(s *session, x gemm.View) error) error {
-	texts, _, err := m.fit([][]int32{ids}, new(EmbedOptions))
-	if err != nil {
-		return err
-	}
-	pool, end := m.pool.Awake()
-	defer end()
-	return m.withSession(pool, func(s *session) error {
-		x, err := m.forward(ctx, s, texts)
-		if err != nil {
-			return err
-		}
-		return f(s, x)
-	})
 }
 
 // loadHead packs output.weight, or token_embd.weight where a model uses its

@@ -2,8 +2,8 @@ package infer
 
 import (
 	"context"
+	"slices"
 
-	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/kernels/gemm"
 )
 
@@ -36,19 +36,11 @@ func (m *Model) Predict(ctx context.Context, texts [][]int32, o *PredictOptions)
 			return err
 		}
 	}
-	texts, lengths, err := m.fit(texts, &EmbedOptions{First: o.First})
+	texts, err := m.fit(texts, &EmbedOptions{First: o.First})
 	if err != nil {
 		return err
 	}
-	return m.eachGroup(lengths, o.First, o.Watch, func(s *session, group []int) error {
-		inputs := make([][]int32, len(group))
-		for i, t := range group {
-			inputs[i] = texts[t]
-		}
-		states, err := m.forward(ctx, s, inputs)
-		if err != nil {
-			return err
-		}
+	return m.eachGroup(ctx, texts, o.First, o.Watch, func(s *session, group []int, states gemm.View) error {
 		if o.WatchHead {
 			s.show(states, []string{m.headName() + ".weight"})
 		}
@@ -68,41 +60,29 @@ func (m *Model) Predict(ctx context.Context, texts [][]int32, o *PredictOptions)
 	})
 }
 
-// prepareHead packs the head, or says why there is none.
-func (m *Model) prepareHead() error {
-	file := m.weights.tokens.file
-	if !m.config.logits {
-		return fault.Unsupported(file.Path, "", "", "models of architecture %q predict no tokens", m.config.arch)
-	}
-	m.head.once.Do(func() { m.head.linear, m.head.err = loadHead(file, m) })
-	return m.head.err
+// Logits is Predict for one text: it calls visit for the tokens
+// from ≤ position < len(ids) in order, with m.Vocabulary() logits for the token
+// that follows, which are valid during the call only. An error of visit ends it.
+func (m *Model) Logits(ctx context.Context, ids []int32, from int, visit func(position int, logits []float32) error) error {
+	return m.Predict(ctx, [][]int32{ids}, &PredictOptions{
+		From:  from,
+		Visit: func(_, position int, logits []float32) error { return visit(position, logits) },
+	})
 }
 
-// headName returns the name of the weights that make logits, without its ending:
-// those of the embeddings where a model uses them for both.
-func (m *Model) headName() string {
-	if m.weights.tokens.file.Tensor("output.weight") == nil {
-		return "token_embd"
+// States returns the final states of a text, after the last norm:
+// (len(ids), width), row-major.
+//
+// A text that is empty, has unknown ids or is too long is an error.
+func (m *Model) States(ctx context.Context, ids []int32) ([]float32, error) {
+	texts, err := m.fit([][]int32{ids}, new(EmbedOptions))
+	if err != nil {
+		return nil, err
 	}
-	return "output"
-}
-
-// eachLogits calls visit for the final states x of a text, from a position on.
-func (m *Model) eachLogits(ctx context.Context, s *session, x gemm.View, from int, visit func(position int, logits []float32) error) error {
-	step := max(1, headMemory/4/m.config.vocab)
-	for at := max(0, from); at < x.Rows; at += step {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		rows := min(step, x.Rows-at)
-		logits := buffer(&s.logits, rows, m.config.vocab)
-		s.product(logits, x.Part(at, at+rows, 0, x.Cols), m.head.linear, gemm.Epilogue{})
-		m.capLogits(s, logits)
-		for i := range rows {
-			if err := visit(at+i, logits.Row(i)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	var states []float32
+	err = m.eachGroup(ctx, texts, 0, nil, func(_ *session, _ []int, x gemm.View) error {
+		states = slices.Clone(x.Data)
+		return nil
+	})
+	return states, err
 }

@@ -44,15 +44,20 @@ type turns struct {
 //
 //	base·(factor·n/trained - (factor-1)) ^ (dims/(dims-2))
 type stretch struct {
-	base    float64
 	factor  float64
 	trained int // tokens
 }
 
-// steps returns those for a text of n tokens.
-func (s *stretch) steps(dims, n int) []float64 {
+// stretchedSteps returns the steps for a text of n tokens.
+func (r *rope) stretchedSteps(n int) []float64 {
+	s := r.stretch
 	grown := s.factor*float64(n)/float64(s.trained) - (s.factor - 1)
-	return plainSteps(dims, s.base*math.Pow(grown, float64(dims)/float64(dims-2)))
+	return plainSteps(r.dims, r.base*math.Pow(grown, float64(r.dims)/float64(r.dims-2)))
+}
+
+// newRope returns a rope that is not scaled.
+func newRope(r rotation, dims int, base float64) *rope {
+	return &rope{rotation: r, dims: dims, base: base, magnitude: 1, steps: plainSteps(dims, base)}
 }
 
 // rope returns the rope that a file's rope.* keys describe.
@@ -62,8 +67,7 @@ func (p *params) rope(r rotation, headSize int, base float64) *rope {
 		p.malformed("rope.dimension_count", "is %d for heads of %d elements; it must be even and not more", dims, headSize)
 		return nil
 	}
-	base = p.floatOr("rope.freq_base", base, 1, math.MaxFloat32)
-	t := &rope{rotation: r, dims: dims, base: base, magnitude: 1, steps: plainSteps(dims, base)}
+	t := newRope(r, dims, p.floatOr("rope.freq_base", base, 1, math.MaxFloat32))
 	factor := p.floatOr("rope.scaling.factor", p.floatOr("rope.scale_linear", 1, 0, maxSize), 0, maxSize)
 	if factor == 0 {
 		factor = 1 // as it is understood
@@ -75,7 +79,7 @@ func (p *params) rope(r rotation, headSize int, base float64) *rope {
 			t.steps[i] /= factor
 		}
 	case "yarn":
-		p.yarn(t, base, factor)
+		p.yarn(t, factor)
 	default:
 		p.unsupported("rope.scaling.type", "is %q; none, linear and yarn are supported", scaling)
 	}
@@ -100,7 +104,7 @@ func (p *params) stretch(c *config, otherwise float64) {
 	if factor == 0 || c.rope == nil || c.rope.dims <= 2 {
 		return
 	}
-	c.rope.stretch = &stretch{base: c.rope.base, factor: factor, trained: c.trained}
+	c.rope.stretch = &stretch{factor: factor, trained: c.trained}
 	c.stretched = min(int(2*factor*float64(c.trained)), maxSize)
 }
 
@@ -110,8 +114,7 @@ func (p *params) localRope(global *rope, base float64) *rope {
 	if global == nil {
 		return nil
 	}
-	base = p.floatOr("rope.freq_base_swa", base, 1, math.MaxFloat32)
-	return &rope{rotation: global.rotation, dims: global.dims, magnitude: 1, steps: plainSteps(global.dims, base)}
+	return newRope(global.rotation, global.dims, p.floatOr("rope.freq_base_swa", base, 1, math.MaxFloat32))
 }
 
 func plainSteps(dims int, base float64) []float64 {
@@ -125,7 +128,7 @@ func plainSteps(dims int, base float64) []float64 {
 // yarn scales t as YaRN does (https://arxiv.org/abs/2309.00071): pairs that turn
 // often within the original context keep their steps, those that turn less than
 // once have them divided by factor, and those between are blended.
-func (p *params) yarn(t *rope, base, factor float64) {
+func (p *params) yarn(t *rope, factor float64) {
 	context := float64(p.sizeOr("rope.scaling.original_context_length", p.size("context_length")))
 	most := p.floatOr("rope.scaling.yarn_beta_fast", 32, 1e-6, maxSize)
 	least := p.floatOr("rope.scaling.yarn_beta_slow", 1, 1e-6, maxSize)
@@ -135,7 +138,7 @@ func (p *params) yarn(t *rope, base, factor float64) {
 	}
 	// pair returns which pair turns a number of times within the original context.
 	pair := func(turns float64) float64 {
-		return float64(t.dims) * math.Log(context/(turns*2*math.Pi)) / (2 * math.Log(base))
+		return float64(t.dims) * math.Log(context/(turns*2*math.Pi)) / (2 * math.Log(t.base))
 	}
 	low := max(0, math.Floor(pair(most)))
 	high := min(float64(t.dims-1), math.Ceil(pair(least)))
@@ -162,7 +165,7 @@ func (r *rope) turnsOf(longest int) turns {
 	defer r.mu.Unlock()
 	if s := r.stretch; s != nil && longest > s.trained {
 		if r.long.positions != longest {
-			r.long = newTurns(s.steps(r.dims, longest), r.magnitude, longest)
+			r.long = newTurns(r.stretchedSteps(longest), r.magnitude, longest)
 		}
 		return r.long
 	}

@@ -174,8 +174,8 @@ func (l *loader) ropeFactors(r *rope) {
 	const name = "rope_freqs.weight"
 	factors := l.values(name, r.dims/2)
 	for i, f := range factors {
-		if !(f > 0) && l.err == nil {
-			l.err = fault.Malformed(l.file.Path, tensorPart(name), "element %d is %v; it must be more than 0", i, f)
+		if !(f > 0) {
+			l.fail(fault.Malformed(l.file.Path, tensorPart(name), "element %d is %v; it must be more than 0", i, f))
 		}
 	}
 	if l.err == nil {
