@@ -94,7 +94,7 @@ func MeasureFidelity(ctx context.Context, reference string, others []string, o *
 	}
 	defer func() { ref.Close() }()
 	r := &fidelityRun{options: o, pool: cpu.NewPool(o.Threads), reference: ref}
-	if ref.PredictsTokens() {
+	if PredictsTokens(ref.File.Metadata, ref.Model) {
 		return r.decoders(ctx, others)
 	}
 	return r.encoders(ctx, others)
@@ -166,7 +166,7 @@ func (r *fidelityRun) open(path string) (*Model, error) {
 	if want, got := ref.Dimensions(), m.Dimensions(); want != got {
 		return mismatch("number of dimensions", want, got)
 	}
-	if want, got := ref.PredictsTokens(), m.PredictsTokens(); want != got {
+	if want, got := PredictsTokens(ref.File.Metadata, ref.Model), PredictsTokens(m.File.Metadata, m.Model); want != got {
 		return mismatch("use to predict tokens", want, got)
 	}
 	return m, nil

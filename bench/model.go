@@ -44,10 +44,11 @@ func Open(path string, o *infer.Options) (*Model, error) {
 // Close closes the file.
 func (m *Model) Close() error { return m.File.Close() }
 
-// PredictsTokens reports whether m is used to predict tokens: it can, and its file
-// says no pooling, which would make a vector of a text.
-func (m *Model) PredictsTokens() bool {
-	pooling, ok := m.File.Metadata.Int(m.File.Metadata.Architecture() + ".pooling_type")
+// PredictsTokens reports whether the model m, whose file has the metadata md, is
+// used to predict tokens: it can, and the file says no pooling, which would make a
+// vector of a text.
+func PredictsTokens(md *gguf.Metadata, m *infer.Model) bool {
+	pooling, ok := md.Int(md.Architecture() + ".pooling_type")
 	return m.HasLogits() && (!ok || pooling == 0)
 }
 

@@ -31,7 +31,7 @@ func (s Samples) Spread() float64 {
 }
 
 // quantile returns the number below which a share of sorted lies, interpolated
-// between neighbours.
+// between neighbours, as numpy.quantile does.
 func quantile(sorted []float64, share float64) float64 {
 	at := share * float64(len(sorted)-1)
 	i := int(at)

@@ -42,8 +42,8 @@ func bootstrap(n int, figure func(texts []int) float64) Estimate {
 		values[r] = figure(texts)
 	}
 	slices.Sort(values)
-	e.Low = percentile(values, (1-confidence)/2)
-	e.High = percentile(values, (1+confidence)/2)
+	e.Low = quantile(values, (1-confidence)/2)
+	e.High = quantile(values, (1+confidence)/2)
 	return e
 }
 
@@ -56,17 +56,6 @@ func estimateMean(values []float64) Estimate {
 		}
 		return sum / float64(len(texts))
 	})
-}
-
-// percentile returns the value below which a part q of the sorted values lies,
-// interpolated between neighbours, as numpy.quantile does.
-func percentile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
 // ranks stores in dst the place of each number of x in ascending order, counted

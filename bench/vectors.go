@@ -119,7 +119,7 @@ func (f *VectorFidelity) addLosses(reference, other [][]float32) {
 	f.Worst = losses[f.WorstText]
 	f.Loss = estimateMean(losses)
 	slices.Sort(losses)
-	f.Losses = Percentile{percentile(losses, 0.5), percentile(losses, 0.9), percentile(losses, 0.99)}
+	f.Losses = Percentile{quantile(losses, 0.5), quantile(losses, 0.9), quantile(losses, 0.99)}
 }
 
 func pick(vectors [][]float32, texts []int) [][]float32 {

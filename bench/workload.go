@@ -3,7 +3,6 @@ package bench
 import (
 	_ "embed"
 	"math/rand/v2"
-	"strings"
 )
 
 //go:embed mix.txt
@@ -11,9 +10,7 @@ var mix string
 
 // TextMix returns texts as they come in practice, from questions of two words to
 // paragraphs of two hundred, short ones among long ones.
-func TextMix() []string {
-	return strings.Split(strings.TrimSpace(mix), "\n")
-}
+func TextMix() []string { return Lines(mix) }
 
 // syntheticRequests is how many requests of a case differ; then the first comes
 // again.

@@ -405,10 +405,10 @@ func TestSplit(t *testing.T) {
 	if got, want := Paragraphs(text), []string{"one\ntwo ", "three", "four"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("paragraphs %q, want %q", got, want)
 	}
-	if got, want := Lines(text), []string{"one", "two ", "three", "four"}; !reflect.DeepEqual(got, want) {
+	if got, want := bench.Lines(text), []string{"one", "two ", "three", "four"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("lines %q, want %q", got, want)
 	}
-	if Paragraphs("\n \n") != nil || Lines("") != nil {
+	if Paragraphs("\n \n") != nil || bench.Lines("") != nil {
 		t.Error("blank lines are texts")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/kernels/cpu"
@@ -42,12 +43,10 @@ func ParseMode(name string) (Mode, error) {
 	return 0, fmt.Errorf("unknown mode %q; choose one of %s", name, strings.Join(modeNames, ", "))
 }
 
-// ModeOf returns how the model m, whose file has the metadata md, is used: a
-// model that predicts tokens, and whose file says no pooling, sees windows;
-// others see whole texts.
+// ModeOf returns how the model m, whose file has the metadata md, is used: one that
+// predicts tokens, as bench.PredictsTokens says, sees windows; others see whole texts.
 func ModeOf(md *gguf.Metadata, m *infer.Model) Mode {
-	pooling, ok := md.Int(md.Architecture() + ".pooling_type")
-	if m.HasLogits() && (!ok || pooling == 0) {
+	if bench.PredictsTokens(md, m) {
 		return Windows
 	}
 	return Texts
@@ -74,10 +73,9 @@ func WholeTexts(enc infer.Encoder, prompt string, texts []string, threads int) *
 // first tokens of each window are replaced by prefix, the BOS token of models
 // that want one. The first skip windows are left out.
 func CutWindows(ids, prefix []int32, size, skip int) (*Inputs, error) {
-	const least = 5 // leaves two tokens to predict, as a standard error needs
 	switch {
-	case size < least:
-		return nil, fmt.Errorf("a window of %d tokens is too short; choose at least %d", size, least)
+	case size < bench.MinContextSize:
+		return nil, fmt.Errorf("a window of %d tokens is too short; choose at least %d", size, bench.MinContextSize)
 	case len(prefix) > size/2:
 		return nil, fmt.Errorf("%d tokens begin each window, more than half of its %d", len(prefix), size)
 	case len(ids) < size:

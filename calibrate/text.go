@@ -36,13 +36,3 @@ func Paragraphs(text string) (all []string) {
 	flush()
 	return all
 }
-
-// Lines returns the lines that are not blank, without their ends.
-func Lines(text string) (all []string) {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
-			all = append(all, line)
-		}
-	}
-	return all
-}

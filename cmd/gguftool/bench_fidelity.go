@@ -212,13 +212,7 @@ func (o *fidelityOptions) group(args []string) ([]fidelityModel, error) {
 // read reads what models are measured on.
 func (o *fidelityOptions) read(stdin io.Reader) error {
 	if o.text != "" {
-		var data []byte
-		var err error
-		if o.text == "-" {
-			data, err = io.ReadAll(stdin)
-		} else {
-			data, err = os.ReadFile(o.text)
-		}
+		data, err := readWhole(stdin, o.text)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -167,15 +166,7 @@ func (o *perplexityOptions) parse(cmd *cobra.Command) (*infer.Options, error) {
 
 // read returns the text without the line break at its end.
 func (o *perplexityOptions) read(stdin io.Reader) (string, error) {
-	var (
-		data []byte
-		err  error
-	)
-	if o.text == "-" {
-		data, err = io.ReadAll(stdin)
-	} else {
-		data, err = os.ReadFile(o.text)
-	}
+	data, err := readWhole(stdin, o.text)
 	return strings.TrimSuffix(string(data), "\n"), err
 }
 

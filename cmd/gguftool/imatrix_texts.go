@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/calibrate"
 )
 
@@ -102,19 +102,14 @@ func (c *calibrationTexts) readOne(source *textSource, stdin io.Reader, name, sp
 		}
 		return texts, nil
 	}
-	var data []byte
-	if name == "-" {
-		data, err = io.ReadAll(stdin)
-	} else {
-		data, err = os.ReadFile(name)
-	}
+	data, err := readWhole(stdin, name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	switch split {
 	case splitLine:
-		return calibrate.Lines(text), nil
+		return bench.Lines(text), nil
 	case splitParagraph:
 		return calibrate.Paragraphs(text), nil
 	}

@@ -252,3 +252,11 @@ func batches(ctx context.Context, texts iter.Seq2[text, error]) iter.Seq2[[]text
 		}
 	}
 }
+
+// readWhole returns the content of a file, or of standard input for "-".
+func readWhole(stdin io.Reader, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(name)
+}
