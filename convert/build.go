@@ -353,12 +353,8 @@ func (b *builder) setAuthorship() error {
 	if err != nil {
 		return err
 	}
-	var nameOrPath *string
-	if b.config.decode("_name_or_path", &nameOrPath) != nil {
-		nameOrPath = nil // of another type: no name
-	}
 	folder := cmp.Or(b.options.FolderName, filepath.Base(dir))
-	a := newAuthorship(card, nameOrPath, folder, b.parameters())
+	a := newAuthorship(card, b.config.nameOrPath(), folder, b.parameters())
 	if err := b.overrides.apply(a); err != nil {
 		return err
 	}

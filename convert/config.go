@@ -200,3 +200,12 @@ func (c *config) labels() ([]string, error) {
 
 // maxLabels bounds the labels that a number alone can ask for.
 const maxLabels = 1 << 20
+
+// nameOrPath returns where the model was loaded from when it was saved, or nil.
+func (c *config) nameOrPath() *string {
+	var name *string
+	if c.decode("_name_or_path", &name) != nil {
+		return nil // of another type: no name
+	}
+	return name
+}

@@ -61,19 +61,29 @@ var llamaParameters = []parameter{
 	{"rope.dimension_count", kindCount, headSizeFields},
 }
 
-var llamaTensors = []tensorRule{
-	{hf: "embed_tokens", gguf: "token_embd", parts: table(vocabSize, hiddenSize)},
-	{hf: "layers.#.input_layernorm", gguf: "blk.#.attn_norm", parts: rmsNorm(hiddenSize)},
-	{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: projection(queryWidth, hiddenSize), change: pairsTogether},
-	{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: projection(keyWidth, hiddenSize), change: pairsTogether},
-	{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: projection(keyWidth, hiddenSize)},
-	{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: projection(hiddenSize, queryWidth)},
-	{hf: "layers.#.post_attention_layernorm", gguf: "blk.#.ffn_norm", parts: rmsNorm(hiddenSize)},
-	{hf: "layers.#.mlp.gate_proj", gguf: "blk.#.ffn_gate", parts: projection(feedForward, hiddenSize)},
-	{hf: "layers.#.mlp.up_proj", gguf: "blk.#.ffn_up", parts: projection(feedForward, hiddenSize)},
-	{hf: "layers.#.mlp.down_proj", gguf: "blk.#.ffn_down", parts: projection(hiddenSize, feedForward)},
-	{hf: "norm", gguf: "output_norm", parts: rmsNorm(hiddenSize)},
-	{hf: "lm_head", gguf: "output", parts: table(vocabSize, hiddenSize), optional: true},
+var llamaTensors = decoderTensors(projection,
+	tensorRule{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: projection(queryWidth, hiddenSize), change: pairsTogether},
+	tensorRule{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: projection(keyWidth, hiddenSize), change: pairsTogether},
+	tensorRule{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: projection(keyWidth, hiddenSize)},
+	tensorRule{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: projection(hiddenSize, queryWidth)},
+)
+
+// decoderTensors are those of Llama and of what differs from it in attention alone.
+// feed says whether matrices of the feed-forward network may have biases.
+func decoderTensors(feed func(out, in dimension) []part, attention ...tensorRule) []tensorRule {
+	rules := []tensorRule{
+		{hf: "embed_tokens", gguf: "token_embd", parts: table(vocabSize, hiddenSize)},
+		{hf: "layers.#.input_layernorm", gguf: "blk.#.attn_norm", parts: rmsNorm(hiddenSize)},
+	}
+	rules = append(rules, attention...)
+	return append(rules,
+		tensorRule{hf: "layers.#.post_attention_layernorm", gguf: "blk.#.ffn_norm", parts: rmsNorm(hiddenSize)},
+		tensorRule{hf: "layers.#.mlp.gate_proj", gguf: "blk.#.ffn_gate", parts: feed(feedForward, hiddenSize)},
+		tensorRule{hf: "layers.#.mlp.up_proj", gguf: "blk.#.ffn_up", parts: feed(feedForward, hiddenSize)},
+		tensorRule{hf: "layers.#.mlp.down_proj", gguf: "blk.#.ffn_down", parts: feed(hiddenSize, feedForward)},
+		tensorRule{hf: "norm", gguf: "output_norm", parts: rmsNorm(hiddenSize)},
+		tensorRule{hf: "lm_head", gguf: "output", parts: table(vocabSize, hiddenSize), optional: true},
+	)
 }
 
 // decoderDrops are what checkpoints of decoders have that can be computed.

@@ -22,20 +22,12 @@ var qwen2 = architecture{
 	pooled:     true,
 	prefix:     "model.",
 	drops:      decoderDrops,
-	tensors: []tensorRule{
-		{hf: "embed_tokens", gguf: "token_embd", parts: table(vocabSize, hiddenSize)},
-		{hf: "layers.#.input_layernorm", gguf: "blk.#.attn_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: linear(queryWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: linear(keyWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: linear(keyWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: table(hiddenSize, queryWidth)},
-		{hf: "layers.#.post_attention_layernorm", gguf: "blk.#.ffn_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "layers.#.mlp.gate_proj", gguf: "blk.#.ffn_gate", parts: table(feedForward, hiddenSize)},
-		{hf: "layers.#.mlp.up_proj", gguf: "blk.#.ffn_up", parts: table(feedForward, hiddenSize)},
-		{hf: "layers.#.mlp.down_proj", gguf: "blk.#.ffn_down", parts: table(hiddenSize, feedForward)},
-		{hf: "norm", gguf: "output_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "lm_head", gguf: "output", parts: table(vocabSize, hiddenSize), optional: true},
-	},
+	tensors: decoderTensors(table,
+		tensorRule{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: linear(queryWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: linear(keyWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: linear(keyWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: table(hiddenSize, queryWidth)},
+	),
 }
 
 // prepareQwen does what transformers' Qwen2Config and Qwen3Config do.

@@ -38,22 +38,14 @@ var qwen3 = architecture{
 	pooled:     true,
 	prefix:     "model.",
 	drops:      decoderDrops,
-	tensors: []tensorRule{
-		{hf: "embed_tokens", gguf: "token_embd", parts: table(vocabSize, hiddenSize)},
-		{hf: "layers.#.input_layernorm", gguf: "blk.#.attn_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: projection(queryWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: projection(keyWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: projection(keyWidth, hiddenSize)},
-		{hf: "layers.#.self_attn.q_norm", gguf: "blk.#.attn_q_norm", parts: rmsNorm(headSize)},
-		{hf: "layers.#.self_attn.k_norm", gguf: "blk.#.attn_k_norm", parts: rmsNorm(headSize)},
-		{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: projection(hiddenSize, queryWidth)},
-		{hf: "layers.#.post_attention_layernorm", gguf: "blk.#.ffn_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "layers.#.mlp.gate_proj", gguf: "blk.#.ffn_gate", parts: table(feedForward, hiddenSize)},
-		{hf: "layers.#.mlp.up_proj", gguf: "blk.#.ffn_up", parts: table(feedForward, hiddenSize)},
-		{hf: "layers.#.mlp.down_proj", gguf: "blk.#.ffn_down", parts: table(hiddenSize, feedForward)},
-		{hf: "norm", gguf: "output_norm", parts: rmsNorm(hiddenSize)},
-		{hf: "lm_head", gguf: "output", parts: table(vocabSize, hiddenSize), optional: true},
-	},
+	tensors: decoderTensors(table,
+		tensorRule{hf: "layers.#.self_attn.q_proj", gguf: "blk.#.attn_q", parts: projection(queryWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.k_proj", gguf: "blk.#.attn_k", parts: projection(keyWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.v_proj", gguf: "blk.#.attn_v", parts: projection(keyWidth, hiddenSize)},
+		tensorRule{hf: "layers.#.self_attn.q_norm", gguf: "blk.#.attn_q_norm", parts: rmsNorm(headSize)},
+		tensorRule{hf: "layers.#.self_attn.k_norm", gguf: "blk.#.attn_k_norm", parts: rmsNorm(headSize)},
+		tensorRule{hf: "layers.#.self_attn.o_proj", gguf: "blk.#.attn_output", parts: projection(hiddenSize, queryWidth)},
+	),
 }
 
 // refuseReranker refuses Qwen3-Reranker, whose files would have a classifier in
@@ -69,11 +61,11 @@ func (c *config) refuseReranker() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var nameOrPath string
-	if c.decode("_name_or_path", &nameOrPath) != nil {
-		nameOrPath = "" // of another type: no name
+	names := filepath.Base(dir)
+	if n := c.nameOrPath(); n != nil {
+		names += " " + *n
 	}
-	if strings.Contains(strings.ToLower(filepath.Base(dir)+" "+nameOrPath), name) ||
+	if strings.Contains(strings.ToLower(names), name) ||
 		strings.Contains(strings.ToLower(string(card)), "# "+name) {
 		return fault.Unsupported(c.file, "", "embedding models and generators of Qwen 3 are", "the model is a reranker (%s), which is not supported", name)
 	}

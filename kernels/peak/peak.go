@@ -38,29 +38,13 @@ func Int8(p cpu.Path) Loop { return int8Loop(p) }
 // chains is how many sums of the loops in plain Go do not wait for each other.
 const chains = 8
 
-var plainFloat32 = Loop{"float32", 2 * chains, func(n int) { runtime.KeepAlive(plainFloats(n, 0.5, 1)) }}
+var plainFloat32 = Loop{"float32", 2 * chains, func(n int) { runtime.KeepAlive(plainTurns[float32](n, 0.5, 1)) }}
 
-var plainInt8 = Loop{"int32", 2 * chains, func(n int) { runtime.KeepAlive(plainInts(n, 3, 1)) }}
+var plainInt8 = Loop{"int32", 2 * chains, func(n int) { runtime.KeepAlive(plainTurns[int32](n, 3, 1)) }}
 
-// plainFloats takes n turns of chains multiplications and additions.
-func plainFloats(n int, a, b float32) float32 {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	for range n {
-		s0 = s0*a + b
-		s1 = s1*a + b
-		s2 = s2*a + b
-		s3 = s3*a + b
-		s4 = s4*a + b
-		s5 = s5*a + b
-		s6 = s6*a + b
-		s7 = s7*a + b
-	}
-	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
-}
-
-// plainInts is plainFloats in the integers that products of bytes are summed in.
-func plainInts(n int, a, b int32) int32 {
-	var s0, s1, s2, s3, s4, s5, s6, s7 int32
+// plainTurns takes n turns of chains multiplications and additions.
+func plainTurns[T float32 | int32](n int, a, b T) T {
+	var s0, s1, s2, s3, s4, s5, s6, s7 T
 	for range n {
 		s0 = s0*a + b
 		s1 = s1*a + b
