@@ -1,15 +1,12 @@
 package tokenizer
 
 import (
-	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/gguftool/gguftool/gguf"
-	"github.com/gguftool/gguftool/internal/fault"
 )
 
 // bytesJSON is a small tokenizer.json with BPE of bytes.
@@ -80,14 +77,7 @@ func TestReadHFBytesHostile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readHF("", c.files, Options{})
-			_, malformed := errors.AsType[*fault.FormatError](err)
-			_, unsupported := errors.AsType[*fault.UnsupportedError](err)
-			if malformed == c.unsupported || unsupported != c.unsupported {
-				t.Errorf("error is %T: %v", err, err)
-			}
-			if err != nil && !strings.HasPrefix(strings.TrimPrefix(err.Error(), string(os.PathSeparator)), c.want) {
-				t.Errorf("error %v\nwant %s", err, c.want)
-			}
+			wantRefusal(t, err, "", c.unsupported, c.want)
 		})
 	}
 }
@@ -233,19 +223,10 @@ func FuzzReadHFBytes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file, config []byte) {
 		v, err := readHF("", fstest.MapFS{fileTokenizer: {Data: file}, fileConfig: {Data: config}, fileModel: {Data: config}}, Options{})
 		if err != nil {
-			_, malformed := errors.AsType[*fault.FormatError](err)
-			_, unsupported := errors.AsType[*fault.UnsupportedError](err)
-			if !malformed && !unsupported {
-				t.Fatalf("error is %T: %v", err, err)
-			}
+			wantKnownKind(t, err)
 			return
 		}
-		var md gguf.Metadata
-		v.SetMetadata(&md)
-		tok, err := FromGGUF(&md)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tok := throughKeys(t, v)
 		if !slices.Equal(tok.tokens, v.tokens) || !slices.Equal(tok.prefix, v.prefix) || !slices.Equal(tok.suffix, v.suffix) {
 			t.Errorf("the tokenizer changed on its way through the metadata: %+v, was %+v", tok, v)
 		}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/gguftool/gguftool/gguf"
 )
 
 // A bpeVariant is an entry of testdata/bpe-variants.json.
@@ -97,12 +95,7 @@ func (v *bpeVariant) load(t testing.TB) (*Vocab, *Tokenizer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var md gguf.Metadata
-	vocab.SetMetadata(&md)
-	tok, err := FromGGUF(&md)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tok := throughKeys(t, vocab)
 	return vocab, tok
 }
 
@@ -290,12 +283,7 @@ func TestVocabJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var md gguf.Metadata
-		v.SetMetadata(&md)
-		tok, err := FromGGUF(&md)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tok := throughKeys(t, v)
 		return tok
 	}
 	gpt2, qwen2 := loadBPE(t, "gpt-2"), loadBPE(t, "qwen2")

@@ -49,15 +49,22 @@ func readGolden(t testing.TB, name string) *Vocab {
 	return v
 }
 
-// loadGolden takes it through the keys of a GGUF file.
-func loadGolden(t testing.TB, name string) *Tokenizer {
+// throughKeys takes a tokenizer through the keys of a GGUF file.
+func throughKeys(t testing.TB, v *Vocab) *Tokenizer {
 	t.Helper()
 	var md gguf.Metadata
-	readGolden(t, name).SetMetadata(&md)
+	v.SetMetadata(&md)
 	tok, err := FromGGUF(&md)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tok
+}
+
+// loadGolden takes it through the keys of a GGUF file.
+func loadGolden(t testing.TB, name string) *Tokenizer {
+	t.Helper()
+	tok := throughKeys(t, readGolden(t, name))
 	return tok
 }
 

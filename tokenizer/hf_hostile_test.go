@@ -108,14 +108,7 @@ func TestReadHFHostile(t *testing.T) {
 				write(t, dir, name, []byte(content))
 			}
 			_, err := ReadHF(dir, Options{})
-			_, malformed := errors.AsType[*fault.FormatError](err)
-			_, unsupported := errors.AsType[*fault.UnsupportedError](err)
-			if malformed == c.unsupported || unsupported != c.unsupported {
-				t.Errorf("error is %T: %v", err, err)
-			}
-			if err != nil && !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+string(os.PathSeparator)), c.want) {
-				t.Errorf("error %v\nwant %s", err, c.want)
-			}
+			wantRefusal(t, err, dir, c.unsupported, c.want)
 		})
 	}
 }
@@ -208,6 +201,31 @@ func TestRecognize(t *testing.T) {
 	}
 }
 
+// wantRefusal fails the test unless err says, behind the folder dir, what is wanted,
+// and is an UnsupportedError or, otherwise, a FormatError.
+func wantRefusal(t *testing.T, err error, dir string, wantUnsupported bool, want string) {
+	t.Helper()
+	_, malformed := errors.AsType[*fault.FormatError](err)
+	_, unsupported := errors.AsType[*fault.UnsupportedError](err)
+	if malformed == wantUnsupported || unsupported != wantUnsupported {
+		t.Errorf("error is %T: %v", err, err)
+	}
+	if err != nil && !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+string(os.PathSeparator)), want) {
+		t.Errorf("error %v\nwant %s", err, want)
+	}
+}
+
+// wantKnownKind fails the test where err is neither a FormatError nor an
+// UnsupportedError.
+func wantKnownKind(t *testing.T, err error) {
+	t.Helper()
+	_, malformed := errors.AsType[*fault.FormatError](err)
+	_, unsupported := errors.AsType[*fault.UnsupportedError](err)
+	if !malformed && !unsupported {
+		t.Fatalf("error is %T: %v", err, err)
+	}
+}
+
 // A tokenizer may add nothing to texts, and lack the tokens for it.
 func TestNoTemplateNoTokens(t *testing.T) {
 	text := strings.NewReplacer("[CLS]", "x", "[SEP]", "y", `"post_processor"`, `"p"`).Replace(plainJSON)
@@ -215,12 +233,7 @@ func TestNoTemplateNoTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var md gguf.Metadata
-	v.SetMetadata(&md)
-	tok, err := FromGGUF(&md)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tok := throughKeys(t, v)
 	if got := tok.Encode("the", true); !slices.Equal(got, []int32{4}) {
 		t.Errorf("ids %v, want [4]", got)
 	}
@@ -238,19 +251,10 @@ func FuzzReadHF(f *testing.F) {
 			fileTokenizer: {Data: tokenizer}, fileConfig: {Data: config}, fileModel: {Data: config},
 		}, Options{})
 		if err != nil {
-			_, malformed := errors.AsType[*fault.FormatError](err)
-			_, unsupported := errors.AsType[*fault.UnsupportedError](err)
-			if !malformed && !unsupported {
-				t.Fatalf("error is %T: %v", err, err)
-			}
+			wantKnownKind(t, err)
 			return
 		}
-		var md gguf.Metadata
-		v.SetMetadata(&md)
-		tok, err := FromGGUF(&md)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tok := throughKeys(t, v)
 		if !slices.Equal(tok.tokens, v.tokens) || !slices.Equal(tok.prefix, v.prefix) || !slices.Equal(tok.suffix, v.suffix) {
 			t.Errorf("the tokenizer changed on its way through the metadata: %+v, was %+v", tok, v)
 		}

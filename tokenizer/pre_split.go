@@ -143,14 +143,16 @@ func (s *runSplitter) split(text []byte, spans []span) []span {
 			}
 			end += size
 		}
-		if done < i {
-			spans = append(spans, span{done, i})
-		}
-		spans = append(spans, span{i, end})
+		spans = append(appendGap(spans, done, i), span{i, end})
 		i, done = end, end
 	}
-	if done < len(text) {
-		spans = append(spans, span{done, len(text)})
+	return appendGap(spans, done, len(text))
+}
+
+// appendGap appends what is between two matches, if there is anything.
+func appendGap(spans []span, start, end int) []span {
+	if start < end {
+		spans = append(spans, span{start, end})
 	}
 	return spans
 }
@@ -163,18 +165,12 @@ func (threeDigits) split(text []byte, spans []span) []span {
 	done := 0
 	for i := 0; i+2 < len(text); i++ {
 		if digit(text[i]) && digit(text[i+1]) && digit(text[i+2]) {
-			if done < i {
-				spans = append(spans, span{done, i})
-			}
-			spans = append(spans, span{i, i + 3})
+			spans = append(appendGap(spans, done, i), span{i, i + 3})
 			done = i + 3
 			i += 2
 		}
 	}
-	if done < len(text) {
-		spans = append(spans, span{done, len(text)})
-	}
-	return spans
+	return appendGap(spans, done, len(text))
 }
 
 // deepseekPattern is what DeepSeek-V3 cuts text with that has no digits and no
@@ -195,16 +191,10 @@ func (d deepseekSplitter) split(text []byte, spans []span) []span {
 			i += size
 			continue
 		}
-		if done < i {
-			spans = append(spans, span{done, i})
-		}
-		spans = append(spans, span{i, end})
+		spans = append(appendGap(spans, done, i), span{i, end})
 		i, done = end, end
 	}
-	if done < len(text) {
-		spans = append(spans, span{done, len(text)})
-	}
-	return spans
+	return appendGap(spans, done, len(text))
 }
 
 // match returns the end of the match at i, or i where there is none.

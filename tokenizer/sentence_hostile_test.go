@@ -14,7 +14,6 @@ import (
 	"testing/fstest"
 
 	"github.com/gguftool/gguftool/gguf"
-	"github.com/gguftool/gguftool/internal/fault"
 )
 
 // tinySPM is a BPE of characters.
@@ -229,14 +228,7 @@ func TestReadHFSentenceHostile(t *testing.T) {
 				write(t, dir, name, []byte(content))
 			}
 			_, err := ReadHF(dir, Options{})
-			_, malformed := errors.AsType[*fault.FormatError](err)
-			_, unsupported := errors.AsType[*fault.UnsupportedError](err)
-			if malformed == c.unsupported || unsupported != c.unsupported {
-				t.Errorf("error is %T: %v", err, err)
-			}
-			if err != nil && !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+string(os.PathSeparator)), c.want) {
-				t.Errorf("error %v\nwant %s", err, c.want)
-			}
+			wantRefusal(t, err, dir, c.unsupported, c.want)
 		})
 	}
 }
