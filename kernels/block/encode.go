@@ -17,6 +17,15 @@ func (e *RowError) Error() string { return fmt.Sprintf("row %d: %v", e.Row, e.Er
 
 func (e *RowError) Unwrap() error { return e.Err }
 
+// Weighs reports whether the bytes that EncodeRows writes depend on importance.
+func (c *Codec) Weighs() bool {
+	switch c.Type {
+	case gguf.TypeQ8_0, gguf.TypeTQ1_0, gguf.TypeTQ2_0, gguf.TypeMXFP4, gguf.TypeNVFP4, gguf.TypeQ1_0, gguf.TypeQ2_0:
+		return false
+	}
+	return c.elements > 1
+}
+
 // EncodeRow writes one row of a tensor, as EncodeRows does. Its errors do not
 // name a row.
 func (c *Codec) EncodeRow(dst []byte, row, importance []float32) error {
