@@ -293,6 +293,12 @@ func TestResume(t *testing.T) {
 // The shares of a work, merged, are the whole within rounding.
 func TestParts(t *testing.T) {
 	f, m := open(t, synth.BERT{}.Model(), infer.Options{Threads: 1})
+	for weighing := imatrix.ByTokens; weighing <= imatrix.ByVectors; weighing++ {
+		t.Run(weighing.String(), func(t *testing.T) { testParts(t, f, m, &Options{Weighing: weighing}) })
+	}
+}
+
+func testParts(t *testing.T, f *gguf.File, m *infer.Model, o *Options) {
 	const shares = 3
 	texts := someTexts(20)
 	var files []*imatrix.File
@@ -301,7 +307,7 @@ func TestParts(t *testing.T) {
 		in := WholeTexts(byLetter{}, "", texts, 1)
 		in.Part(k, shares)
 		count += len(in.IDs)
-		r, err := Measure(t.Context(), f, m, in, &Options{})
+		r, err := Measure(t.Context(), f, m, in, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +317,7 @@ func TestParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Measure(t.Context(), f, m, WholeTexts(byLetter{}, "", texts, 1), &Options{})
+	r, err := Measure(t.Context(), f, m, WholeTexts(byLetter{}, "", texts, 1), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,6 +353,10 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		{"no text", func() error { _, err := Measure(t.Context(), f, m, &Inputs{Mode: Texts}, &Options{}); return err }, "there is no text"},
+		{"windows by vectors", func() error {
+			_, err := Measure(t.Context(), f, m, windows(16), &Options{Weighing: imatrix.ByVectors})
+			return err
+		}, "windows have no vectors to be weighed by"},
 		{"long windows", func() error { _, err := Measure(t.Context(), f, m, windows(200), &Options{}); return err }, "windows of 200 tokens are longer than the model's context of 128"},
 		{"no logits", func() error {
 			_, err := Measure(t.Context(), bertFile, bert, windows(16), &Options{Perplexity: true})
@@ -427,5 +437,19 @@ func TestBuiltIn(t *testing.T) {
 			t.Errorf("twice, or long: %q", p)
 		}
 		seen[p] = true
+	}
+}
+
+func TestOrder(t *testing.T) {
+	in, err := CutWindows(ids(64, 64), []int32{5}, 16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := in.Order([]int{3, 1})
+	if got.Mode != Windows || got.Size != 16 || !reflect.DeepEqual(got.IDs, [][]int32{in.IDs[3], in.IDs[1]}) || !reflect.DeepEqual(got.targets, [][]int32{in.targets[3], in.targets[1]}) {
+		t.Errorf("%+v", got)
+	}
+	if got := WholeTexts(byLetter{}, "", someTexts(5), 1).Order([]int{4}); len(got.IDs) != 1 || got.targets != nil || got.Mode != Texts {
+		t.Errorf("%+v", got)
 	}
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/gguf"
+	"github.com/gguftool/gguftool/imatrix"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/kernels/cpu"
+	"github.com/gguftool/gguftool/tokenizer"
 )
 
 // A Mode is how a model is shown texts.
@@ -41,6 +43,14 @@ func ParseMode(name string) (Mode, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown mode %q; choose one of %s", name, strings.Join(modeNames, ", "))
+}
+
+// Weighing returns what is usual in a mode: whole texts are weighed by vectors.
+func (m Mode) Weighing() imatrix.Weighing {
+	if m == Texts {
+		return imatrix.ByVectors
+	}
+	return imatrix.ByTokens
 }
 
 // ModeOf returns how the model m, whose file has the metadata md, is used: one that
@@ -93,6 +103,33 @@ func CutWindows(ids, prefix []int32, size, skip int) (*Inputs, error) {
 	return in, nil
 }
 
+// Order returns those of the texts or windows that order names by number, in that
+// order.
+func (in *Inputs) Order(order []int) *Inputs {
+	out := &Inputs{Mode: in.Mode, Size: in.Size}
+	for _, i := range order {
+		out.IDs = append(out.IDs, in.IDs[i])
+		if in.targets != nil {
+			out.targets = append(out.targets, in.targets[i])
+		}
+	}
+	return out
+}
+
+// TextWindows cuts a text into windows as CutWindows does, each begun with what the
+// tokenizer puts before a text. Special tokens that are written out in the text are
+// taken for what they are only if special is set.
+func TextWindows(tok *tokenizer.Tokenizer, text string, size, skip int, special bool) (*Inputs, error) {
+	if !special {
+		var err error
+		if tok, err = tok.Literal(); err != nil {
+			return nil, err
+		}
+	}
+	prefix, _ := tok.Template()
+	return CutWindows(tok.AppendEncode(append([]int32{}, prefix...), text, false), prefix, size, skip)
+}
+
 // First keeps the first n texts or windows, if there are more.
 func (in *Inputs) First(n int) {
 	in.keep(func(i int) bool { return i < n })
@@ -131,7 +168,7 @@ func (in *Inputs) Cut(limit int) (n int) {
 // fingerprint tells different inputs, and how they are shown, apart.
 func (in *Inputs) fingerprint(limit int, o *Options) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %d %d %t %t\n", in.Mode, in.Size, limit, o.Perplexity, o.Head)
+	fmt.Fprintf(h, "%v %v %d %d %t %t\n", in.Mode, o.Weighing, in.Size, limit, o.Perplexity, o.Head)
 	var b []byte
 	for _, ids := range in.IDs {
 		b = binary.LittleEndian.AppendUint64(b[:0], uint64(len(ids)))

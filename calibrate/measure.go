@@ -15,8 +15,9 @@ import (
 // Options say what is measured and what is told meanwhile. The zero value
 // measures importance alone.
 type Options struct {
-	Perplexity bool // of windows, from their second half
-	Head       bool // also what the logits of windows are made of: output.weight, or token_embd.weight where it is both
+	Perplexity bool             // of windows, from their second half
+	Weighing   imatrix.Weighing // of texts; windows, which have no vectors, are weighed by tokens
+	Head       bool             // also what the logits of windows are made of: output.weight, or token_embd.weight where it is both
 
 	Datasets []string      // names of the texts, for the file
 	Resume   *imatrix.File // a file that Save was given, or the result of an interrupted measurement, to go on from
@@ -51,6 +52,9 @@ func Measure(ctx context.Context, f *gguf.File, m *infer.Model, in *Inputs, o *O
 	if len(in.IDs) == 0 {
 		return nil, fmt.Errorf("there is no text to measure on")
 	}
+	if o.Weighing == imatrix.ByVectors && in.Mode == Windows {
+		return nil, fmt.Errorf("windows have no vectors to be weighed by; weigh them by tokens")
+	}
 	if m.Precision() != infer.PrecisionF32 {
 		return nil, fmt.Errorf("importance is measured in f32, but the model was loaded for %v", m.Precision())
 	}
@@ -59,6 +63,7 @@ func Measure(ctx context.Context, f *gguf.File, m *infer.Model, in *Inputs, o *O
 		return nil, fmt.Errorf("windows of %d tokens are longer than the model's context of %d; choose smaller ones", in.Size, limit)
 	}
 	r := &run{in: in, o: o, limit: limit, collector: imatrix.NewCollector()}
+	r.collector.Weighing = o.Weighing
 	r.state = imatrix.State{Model: fingerprintOf(f), Work: in.fingerprint(limit, o), Total: len(in.IDs)}
 	if o.Resume != nil {
 		if err := r.resume(o.Resume); err != nil {

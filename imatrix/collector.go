@@ -17,6 +17,10 @@ import (
 // the number of threads, the texts that are measured together, or the order in
 // which they end.
 type Collector struct {
+	// Weighing says how much each row of a text counts. It is set before the first
+	// part.
+	Weighing Weighing
+
 	// Added, when set, is told how many parts are in the sums, each time that this
 	// is one more. It may call File and State, and nothing is added meanwhile. Its
 	// error is that of Err from then on, and no more parts are added.
@@ -54,7 +58,7 @@ func Resume(f *File) (*Collector, error) {
 		return nil, fmt.Errorf("%s does not say where it stands: it is complete, or another program wrote it", f.Path)
 	}
 	c := NewCollector()
-	c.next = f.State.Done
+	c.next, c.Weighing = f.State.Done, f.Weighing
 	for name, e := range f.Entries {
 		if err := e.check(name); err != nil {
 			return nil, err
@@ -137,6 +141,9 @@ func (c *Collector) End(p *Part) error {
 
 func (c *Collector) add(p *Part) error {
 	for _, in := range p.order {
+		if c.Weighing == ByVectors {
+			in.weighByVector()
+		}
 		if !finite(in.sums) {
 			return fmt.Errorf("%s: its input is not finite in text %d: the model's numbers overflow, or the file is damaged", in.weights[0], p.number)
 		}
@@ -200,8 +207,9 @@ func (c *Collector) Err() error {
 // that is not ended, may call it.
 func (c *Collector) Parts() int { return c.next }
 
-// File returns what is in the sums, in chunks of chunkSize tokens. Only Added, or
-// who has no part that is not ended, may call it.
+// File returns what is in the sums, in chunks of chunkSize tokens, or of one text
+// when they are weighed by vectors. Only Added, or who has no part that is not ended, may
+// call it.
 func (c *Collector) File(datasets []string, chunkSize int) *File {
 	totals := map[string]*total{}
 	for _, first := range slices.Sorted(maps.Keys(c.inputs)) {
@@ -210,5 +218,10 @@ func (c *Collector) File(datasets []string, chunkSize int) *File {
 			totals[name] = &in.total
 		}
 	}
-	return fileOf(totals, datasets, chunkSize)
+	if c.Weighing == ByVectors {
+		chunkSize = 1
+	}
+	f := fileOf(totals, datasets, chunkSize)
+	f.Weighing = c.Weighing
+	return f
 }

@@ -132,23 +132,30 @@ func TestResume(t *testing.T) {
 		}
 		return c
 	}
-	want := encode(t, run(NewCollector(), 0, texts).File(nil, 16))
-	for stop := 1; stop < texts; stop++ {
-		f := run(NewCollector(), 0, stop).File(nil, 16)
-		if _, err := Resume(f); err == nil || !strings.Contains(err.Error(), "does not say where it stands") {
-			t.Errorf("a file without a state is resumed, error %v", err)
+	for w := ByTokens; w <= ByVectors; w++ {
+		begin := func() *Collector {
+			c := NewCollector()
+			c.Weighing = w
+			return c
 		}
-		f.State = &State{Model: "m", Work: "w", Done: stop, Total: texts}
-		back, err := Read(write(t, "partial.gguf", encode(t, f)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := Resume(back)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := encode(t, run(c, stop, texts).File(nil, 16)); !bytes.Equal(got, want) {
-			t.Errorf("other sums after a stop at %d", stop)
+		want := encode(t, run(begin(), 0, texts).File(nil, 16))
+		for stop := 1; stop < texts; stop++ {
+			f := run(begin(), 0, stop).File(nil, 16)
+			if _, err := Resume(f); err == nil || !strings.Contains(err.Error(), "does not say where it stands") {
+				t.Errorf("a file without a state is resumed, error %v", err)
+			}
+			f.State = &State{Model: "m", Work: "w", Done: stop, Total: texts}
+			back, err := Read(write(t, "partial.gguf", encode(t, f)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := Resume(back)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := encode(t, run(c, stop, texts).File(nil, 16)); !bytes.Equal(got, want) {
+				t.Errorf("by %v: other sums after a stop at %d", w, stop)
+			}
 		}
 	}
 	// Without the exact sums it goes on from those that are rounded.

@@ -55,6 +55,12 @@ func readGGUF(path string) (file *File, err error) {
 	if len(f.Entries) == 0 {
 		return nil, fault.Malformed(path, "", "it holds no measurements")
 	}
+	if v, ok := g.Metadata.Lookup(keyWeighing); ok {
+		name, _ := v.Text()
+		if f.Weighing, err = ParseWeighing(name); err != nil {
+			return nil, keyError(path, keyWeighing, "tokens or vectors")
+		}
+	}
 	if f.State, err = readState(g); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ type File struct {
 	Entries   map[string]*Entry // by the name of the weight
 	Datasets  []string          // texts that were measured on
 	Chunks    int               // of text
-	ChunkSize int               // tokens in a chunk; 0 in the older format, which does not say it
+	ChunkSize int               // tokens in a chunk, or 1 text; 0 in the older format, which does not say it
+	Weighing  Weighing          // how much each row of a text counts; the older format does not say it
 	State     *State            // of a measurement that is not complete, or nil
 }
 

@@ -224,6 +224,8 @@ func TestHostile(t *testing.T) {
 		{"negative chunk count", encodeGGUF(t, with(keyChunkCount, gguf.ValueOf(int32(-1))), sums, counts), `key "imatrix.chunk_count": must be a count`},
 		{"chunk size of text", encodeGGUF(t, with(keyChunkSize, gguf.ValueOf("512")), sums, counts), `key "imatrix.chunk_size": must be a count`},
 		{"huge chunk size", encodeGGUF(t, with(keyChunkSize, gguf.ValueOf(uint64(1<<63))), sums, counts), `key "imatrix.chunk_size": must be a count`},
+		{"a number as weighing", encodeGGUF(t, with(keyWeighing, gguf.ValueOf(uint32(1))), sums, counts), `key "gguftool.imatrix.weighing": must be tokens or vectors`},
+		{"an unknown weighing", encodeGGUF(t, with(keyWeighing, gguf.ValueOf("rows")), sums, counts), `key "gguftool.imatrix.weighing": must be tokens or vectors`},
 		{"no counts", encodeGGUF(t, metadata(), sums), `tensor "a.in_sum2": there is no a.counts to go with it`},
 		{"no sums", encodeGGUF(t, metadata(), counts), `tensor "a.counts": there is no a.in_sum2 to go with it`},
 		{"integer sums", encodeGGUF(t, metadata(), tensor{"a.in_sum2", []int64{4}, []int32{1, 2, 3, 4}}, counts), `tensor "a.in_sum2": is I32, not F32`},

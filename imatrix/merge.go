@@ -22,17 +22,26 @@ const DefaultChunkSize = 512
 // of the result is that of whole chunks in the largest count.
 //
 // Files that have different shapes for a weight, as those of different models,
-// give a FormatError.
+// give a FormatError. What is weighed by vectors is merged with its like only: a
+// row of it is a text. In a file of the older format, which says nothing of that, a
+// chunk is what it is in the others.
 func Merge(chunkSize int, files ...*File) (*File, error) {
-	if i := slices.IndexFunc(files, func(f *File) bool { return f.ChunkSize > 0 }); chunkSize == 0 && i >= 0 {
+	if i := slices.IndexFunc(files, func(f *File) bool { return f.ChunkSize > 0 }); i >= 0 && (chunkSize == 0 || files[i].Weighing == ByVectors) {
 		chunkSize = files[i].ChunkSize
 	}
 	if chunkSize == 0 {
 		chunkSize = DefaultChunkSize
 	}
+	var first *File // of those that say their weighing
 	totals := map[string]*total{}
 	datasets := []string{}
 	for _, f := range files {
+		if f.ChunkSize > 0 && first == nil {
+			first = f
+		} else if f.ChunkSize > 0 && f.Weighing != first.Weighing {
+			return nil, fmt.Errorf("%s is weighed by %v and %s by %v: their sums cannot be added; measure one of them again with --weigh",
+				first.Path, first.Weighing, f.Path, f.Weighing)
+		}
 		unit := 1
 		if f.ChunkSize == 0 {
 			unit = chunkSize
@@ -53,7 +62,11 @@ func Merge(chunkSize int, files ...*File) (*File, error) {
 		}
 		datasets = append(datasets, f.Datasets...)
 	}
-	return fileOf(totals, datasets, chunkSize), nil
+	merged := fileOf(totals, datasets, chunkSize)
+	if first != nil {
+		merged.Weighing = first.Weighing
+	}
+	return merged, nil
 }
 
 // fileOf returns the file of totals by the names of weights.

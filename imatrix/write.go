@@ -49,6 +49,9 @@ func (f *File) WriteGGUF(w io.Writer) error {
 	md.Set(keyDatasets, gguf.ArrayOf(append([]string{}, f.Datasets...)))
 	md.Set(keyChunkCount, gguf.ValueOf(uint32(min(f.Chunks, math.MaxInt32))))
 	md.Set(keyChunkSize, gguf.ValueOf(uint32(f.ChunkSize)))
+	if f.Weighing != ByTokens {
+		md.Set(keyWeighing, gguf.ValueOf(f.Weighing.String()))
+	}
 	f.State.set(md)
 	gw, err := gguf.NewWriter(w, md, tensors, nil)
 	if err != nil {
