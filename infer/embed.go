@@ -40,6 +40,14 @@ func (e *TooLongError) Error() string {
 		e.Text, e.Tokens, e.Limit)
 }
 
+// An EmptyTextError reports a text without tokens, which has no vector: an empty
+// one, where the model's tokenizer adds no special tokens.
+type EmptyTextError struct {
+	Text int // index in the batch, plus EmbedOptions.First
+}
+
+func (e *EmptyTextError) Error() string { return fmt.Sprintf("text %d has no tokens", e.Text) }
+
 // Embed returns one vector of m.Dimensions() elements for each text of batch,
 // which are token ids with the special tokens that the model expects. Where o is
 // nil, the defaults hold.
@@ -50,17 +58,9 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 	if o == nil {
 		o = new(EmbedOptions)
 	}
-	pooling := o.Pooling
-	if pooling == PoolingDefault {
-		pooling = m.config.pooling
-	}
-	switch pooling {
-	case PoolingMean, PoolingCLS, PoolingLast:
-	case poolingRank:
-		return nil, fault.Unsupported(m.weights.tokens.file.Path, keyPart(m.config.arch+".pooling_type"), "choose a pooling to get vectors nevertheless",
-			"the model ranks texts, it gives no vectors")
-	default:
-		return nil, fmt.Errorf("unknown %v", pooling)
+	pooling, err := m.poolingOr(o.Pooling)
+	if err != nil {
+		return nil, err
 	}
 	texts, err := m.fit(batch, o)
 	if err != nil {
@@ -68,11 +68,7 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 	}
 	vectors := make([][]float32, len(texts))
 	embed := func(s *session, group []int, states gemm.View) error {
-		pooled := buffer(&s.pooled[0], len(group), m.config.width)
-		for i, t := range s.spans {
-			pooling.pool(pooled.Row(i), states.Part(t.from, t.to, 0, states.Cols))
-		}
-		pooled = m.densely(s, pooled)
+		pooled := m.pooled(s, pooling, states)
 		for i, t := range group {
 			vectors[t] = slices.Clone(pooled.Row(i))
 			if !o.Raw {
@@ -90,6 +86,31 @@ func (m *Model) Embed(ctx context.Context, batch [][]int32, o *EmbedOptions) ([]
 		}
 	}
 	return vectors, nil
+}
+
+// poolingOr returns p, or the pooling of the model where p is the default, if there
+// are vectors with it.
+func (m *Model) poolingOr(p Pooling) (Pooling, error) {
+	if p == PoolingDefault {
+		p = m.config.pooling
+	}
+	switch p {
+	case PoolingMean, PoolingCLS, PoolingLast:
+		return p, nil
+	case poolingRank:
+		return 0, fault.Unsupported(m.weights.tokens.file.Path, keyPart(m.config.arch+".pooling_type"), "choose a pooling to get vectors nevertheless",
+			"the model ranks texts, it gives no vectors")
+	}
+	return 0, fmt.Errorf("unknown %v", p)
+}
+
+// pooled returns the vectors of texts, (texts, dimensions), from their final states.
+func (m *Model) pooled(s *session, p Pooling, states gemm.View) gemm.View {
+	vectors := buffer(&s.pooled[0], len(s.spans), m.config.width)
+	for i, t := range s.spans {
+		p.pool(vectors.Row(i), states.Part(t.from, t.to, 0, states.Cols))
+	}
+	return m.densely(s, vectors)
 }
 
 // convoyGroups is how many groups for each worker may be begun beyond the first
@@ -145,7 +166,7 @@ func (m *Model) withSession(pool *cpu.Pool, f func(s *session) error) error {
 		s = new(session)
 	}
 	defer m.sessions.Put(s)
-	s.pool, s.observers = pool, nil
+	s.pool, s.observers, s.reached = pool, nil, nil
 	return f(s)
 }
 
@@ -155,7 +176,7 @@ func (m *Model) fit(batch [][]int32, o *EmbedOptions) (texts [][]int32, err erro
 	texts = slices.Clone(batch)
 	for t, ids := range batch {
 		if len(ids) == 0 {
-			return nil, fmt.Errorf("text %d has no tokens", o.First+t)
+			return nil, &EmptyTextError{o.First + t}
 		}
 		for i, id := range ids {
 			if id < 0 || int(id) >= m.config.vocab {

@@ -210,7 +210,11 @@ func TestEmbedErrors(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
 	}
-	_, err := m.Embed(t.Context(), [][]int32{good, text(30, 1, 512)}, &EmbedOptions{First: 100})
+	_, err := m.Embed(t.Context(), [][]int32{good, {}}, &EmbedOptions{First: 100})
+	if e, ok := errors.AsType[*EmptyTextError](err); !ok || e.Text != 101 {
+		t.Errorf("error %v, want an EmptyTextError", err)
+	}
+	_, err = m.Embed(t.Context(), [][]int32{good, text(30, 1, 512)}, &EmbedOptions{First: 100})
 	if e, ok := errors.AsType[*TooLongError](err); !ok || *e != (TooLongError{Text: 101, Tokens: 30, Limit: 20}) {
 		t.Errorf("error %v, want a TooLongError", err)
 	}

@@ -256,7 +256,7 @@ func TestFamiliesInAnyCompany(t *testing.T) {
 func TestDecoderOutputs(t *testing.T) {
 	withProcs(t, 3)
 	d := synth.Decoder{Layers: 2, Width: 128, Heads: 4, KVHeads: 2, FF: 160, Vocab: 200}
-	s := &synthetic{d.Model().Metadata, d.Model().Tensors, steepWeights}
+	s := &synthetic{md: d.Model().Metadata, tensors: d.Model().Tensors, weights: steepWeights}
 	for i := range s.tensors {
 		if len(s.tensors[i].Shape) == 2 {
 			s.tensors[i].Type = gguf.TypeQ8_0

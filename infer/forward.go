@@ -13,6 +13,7 @@ import (
 type session struct {
 	pool      *cpu.Pool  // nil: runs on the caller's goroutine
 	observers []Observer // of each text, or none
+	reached   LayerVisitor
 
 	spans               []span
 	positions           []int32   // of each token in its text
@@ -36,7 +37,16 @@ type span struct{ from, to int }
 // context and of known tokens. Text after text, row after row, they stay in the
 // session until its next use.
 func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.View, error) {
-	c, w := &m.config, m.weights
+	x := s.begin(m, texts)
+	if err := m.embed(s, x, texts); err != nil {
+		return x, err
+	}
+	s.reach(0, x)
+	return x, m.layersFrom(ctx, s, x, 0)
+}
+
+// begin places texts in the session and returns the memory of their states.
+func (s *session) begin(m *Model, texts [][]int32) gemm.View {
 	tokens := 0
 	s.spans, s.positions = s.spans[:0], s.positions[:0]
 	for _, ids := range texts {
@@ -49,22 +59,25 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 	for len(s.scratch) < s.pool.Workers() {
 		s.scratch = append(s.scratch, new(scratch))
 	}
+	return buffer(&s.x, tokens, m.config.width)
+}
+
+// layersFrom passes x, (tokens, width), the residual stream in front of a layer,
+// through that layer, all that follow it, and the last norm.
+func (m *Model) layersFrom(ctx context.Context, s *session, x gemm.View, first int) error {
+	c, w, tokens := &m.config, m.weights, x.Rows
 	upWidth := c.hidden
 	if c.gated {
 		upWidth *= 2
 	}
-	x := buffer(&s.x, tokens, c.width)                // (tokens, width), the residual stream
 	in := s.wide(&s.in, tokens, c.width)              // (tokens, width), normalised, or to be added
 	qkv := s.wide(&s.qkv, tokens, c.qkvWidth())       // (tokens, heads + 2·kvHeads, headSize)
 	att := s.wide(&s.att, tokens, c.heads*c.headSize) // (tokens, heads, headSize)
 	up := s.wide(&s.up, tokens, upWidth)              // (tokens, hidden), or (tokens, 2, hidden)
 
-	if err := m.embed(s, x, texts); err != nil {
-		return x, err
-	}
-	for i := range w.layers {
+	for i := first; i < len(w.layers); i++ {
 		if err := ctx.Err(); err != nil {
-			return x, err
+			return err
 		}
 		l := &w.layers[i]
 
@@ -85,9 +98,10 @@ func (m *Model) forward(ctx context.Context, s *session, texts [][]int32) (gemm.
 		}
 		s.addTo(x, hidden, l.down, l.afterFFN, in)
 		s.normalize(x, l.ffnSum)
+		s.reach(i+1, x)
 	}
 	s.normalize(x, w.final)
-	return x, nil
+	return nil
 }
 
 // embed stores in x the sum of what is known of each token: its own row, that

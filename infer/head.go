@@ -34,7 +34,7 @@ func (m *Model) prepareHead() error {
 	if !m.config.logits {
 		return fault.Unsupported(file.Path, "", "", "models of architecture %q predict no tokens", m.config.arch)
 	}
-	m.head.once.Do(func() { m.head.linear, m.head.err = loadHead(file, m) })
+	m.head.once.Do(func() { m.head.linear, m.head.err = m.loadHead(file) })
 	return m.head.err
 }
 
@@ -80,8 +80,9 @@ func (m *Model) capLogits(s *session, logits gemm.View) {
 
 // loadHead packs output.weight, or token_embd.weight where a model uses its
 // embeddings for both.
-func loadHead(f *gguf.File, m *Model) (*linear, error) {
-	l := &loader{file: f, config: &m.config, pool: m.pool, precision: m.precision, read: map[string]bool{}}
+func (m *Model) loadHead(f *gguf.File) (*linear, error) {
+	l := newLoader(f, &m.config, m.pool, m.precision)
+	l.replaced = m.replaced
 	lin := l.linear(m.config.width, part{m.headName(), m.config.vocab})
 	return lin, l.err
 }

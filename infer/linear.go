@@ -57,6 +57,12 @@ func (l *loader) kindOf(s *source) (k kind) {
 
 // linear packs parts that share an input, in parallel.
 func (l *loader) linear(inputs int, parts ...part) *linear {
+	if lin := l.packed[parts[0].name+".weight"]; lin != nil && !slices.ContainsFunc(parts, l.differs) {
+		for _, p := range parts {
+			l.read[p.name+".weight"], l.read[p.name+".bias"] = true, true
+		}
+		return lin
+	}
 	var (
 		lin     linear
 		sources []source
@@ -68,7 +74,7 @@ func (l *loader) linear(inputs int, parts ...part) *linear {
 		if l.err != nil {
 			return nil
 		}
-		data, err := l.file.Data(t, 0, t.Rows(), nil)
+		data, err := l.data(t, 0, t.Rows())
 		if err != nil {
 			l.err = err
 			return nil
@@ -96,7 +102,9 @@ func (l *loader) linear(inputs int, parts ...part) *linear {
 		}
 		lin.products = append(lin.products, p)
 		for _, s := range sources[:n] {
-			l.file.DontNeed(s.tensor, 0, s.tensor.Rows()) // its numbers are in the panels now
+			if l.packed == nil { // else others are to be packed with it
+				l.file.DontNeed(s.tensor, 0, s.tensor.Rows()) // its numbers are in the panels now
+			}
 		}
 		sources, left = sources[n:], p.right
 	}

@@ -24,9 +24,15 @@ type Model struct {
 	weights   *weights
 	precision Precision
 	pool      *cpu.Pool
-	head      head
+	head      *head
 	closing   []int32   // ids of tokens that end a text
 	sessions  sync.Pool // of *session
+
+	// See With.
+	replaced map[string]Stored // instead of the file's data
+	id       *identity
+	origin   *identity // of the model that With was called of
+	first    int       // layer whose output differs from that model's at first, as FirstChanged
 }
 
 // Load reads the model in f, which must stay open as long as the model is used.
@@ -54,11 +60,11 @@ func Load(f *gguf.File, o *Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := loadWeights(f, &c, pool, precision)
+	w, err := newLoader(f, &c, pool, precision).weights()
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{config: c, weights: w, pool: pool, precision: precision}
+	m := &Model{config: c, weights: w, pool: pool, precision: precision, head: new(head), id: new(identity)}
 	for _, key := range []string{"tokenizer.ggml.seperator_token_id", "tokenizer.ggml.eos_token_id"} {
 		if id, ok := f.Metadata.Int(key); ok && id >= 0 && id < int64(c.vocab) {
 			m.closing = append(m.closing, int32(id))
@@ -90,7 +96,8 @@ func (m *Model) Pooling() Pooling { return m.config.pooling }
 // WithThreads returns a model that shares the weights of m and runs on so many
 // workers, as Options.Threads has them.
 func (m *Model) WithThreads(threads int) *Model {
-	return &Model{config: m.config, weights: m.weights, precision: m.precision, closing: m.closing, pool: cpu.NewPool(threads)}
+	return &Model{config: m.config, weights: m.weights, precision: m.precision, head: m.head, closing: m.closing,
+		pool: cpu.NewPool(threads), replaced: m.replaced, id: m.id, origin: m.origin, first: m.first}
 }
 
 // Threads returns the number of workers.

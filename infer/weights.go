@@ -63,13 +63,21 @@ func (n *norm) apply(x []float32) {
 // A table is a matrix of which single rows are needed. It stays in the file's
 // format.
 type table struct {
-	file   *gguf.File
-	tensor *gguf.Tensor
-	codec  *block.Codec
+	file     *gguf.File
+	tensor   *gguf.Tensor
+	codec    *block.Codec
+	replaced *Stored // instead of what the file has
 }
 
 // row stores row i of t in dst. buf is scratch memory.
 func (t *table) row(dst []float32, i int64, buf *[]byte) error {
+	if t.replaced != nil {
+		data, err := t.replaced.row(t.tensor, i)
+		if err == nil {
+			t.codec.Decode(dst, data)
+		}
+		return err
+	}
 	*buf = slices.Grow((*buf)[:0], int(t.tensor.Size/t.tensor.Rows()))
 	data, err := t.file.Data(t.tensor, i, i+1, *buf)
 	if err != nil {
@@ -79,15 +87,15 @@ func (t *table) row(dst []float32, i int64, buf *[]byte) error {
 	return nil
 }
 
-// loadWeights reads, checks and packs the tensors that c asks for. Where the
+// weights reads, checks and packs the tensors that the config asks for. Where the
 // size of the vocabulary is unknown, it is set to that of the embeddings.
-func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*weights, error) {
-	l := &loader{file: f, config: c, pool: p, precision: precision, read: map[string]bool{}}
+func (l *loader) weights() (*weights, error) {
+	f, c := l.file, l.config
 	w := new(weights)
-	if t := f.Tensor("token_embd.weight"); t != nil && (c.vocab == 0 || onlyUnused(f, t.Rows())) {
+	if t := f.Tensor(tokenTable); t != nil && (c.vocab == 0 || onlyUnused(f, t.Rows())) {
 		c.vocab = int(min(t.Rows(), maxSize))
 	}
-	w.tokens = l.table("token_embd.weight", c.width, c.vocab)
+	w.tokens = l.table(tokenTable, c.width, c.vocab)
 	if c.tokenTypes && f.Tensor("token_types.weight") != nil {
 		w.tokenType = l.firstRow("token_types.weight", c.width)
 	}
@@ -98,7 +106,10 @@ func loadWeights(f *gguf.File, c *config, p *cpu.Pool, precision Precision) (*we
 		w.norm = l.norm("token_embd_norm", c.width)
 	}
 	if c.rope != nil && f.Tensor("rope_freqs.weight") != nil {
-		l.ropeFactors(c.rope)
+		l.read["rope_freqs.weight"] = true
+		if l.packed == nil { // else the config has them already
+			l.ropeFactors(c.rope)
+		}
 	}
 	for i := 0; i < c.layers && l.err == nil; i++ {
 		w.layers = append(w.layers, l.layer(i))
@@ -199,6 +210,15 @@ type loader struct {
 	precision Precision       // PrecisionF32 or PrecisionInt8
 	read      map[string]bool // names of tensors
 	err       error
+
+	// For a model that differs from one that is loaded in some tensors.
+	replaced map[string]Stored  // instead of what the file has
+	fresh    map[string]Stored  // those of them that the other does not have
+	packed   map[string]*linear // of the other, by the name of its first weight
+}
+
+func newLoader(f *gguf.File, c *config, p *cpu.Pool, precision Precision) *loader {
+	return &loader{file: f, config: c, pool: p, precision: precision, read: map[string]bool{}}
 }
 
 func (l *loader) fail(err error) {
@@ -228,6 +248,10 @@ func (l *loader) tensor(name string, shape ...int) (*gguf.Tensor, *block.Codec) 
 		return nil, nil
 	}
 	l.read[name] = true
+	r, replaced := l.replaced[name]
+	if replaced {
+		t = r.tensor(t)
+	}
 	want := make([]int64, len(shape))
 	for i, n := range shape {
 		want[i] = int64(n)
@@ -241,7 +265,18 @@ func (l *loader) tensor(name string, shape ...int) (*gguf.Tensor, *block.Codec) 
 		l.err = fault.Unsupported(l.file.Path, tensorPart(name), "", "type %s cannot be decoded", t.Type)
 		return nil, nil
 	}
+	if replaced {
+		l.err = r.check(t)
+	}
 	return t, codec
+}
+
+// data returns the bytes of rows from ≤ i < to of a tensor.
+func (l *loader) data(t *gguf.Tensor, from, to int64) ([]byte, error) {
+	if r, ok := l.replaced[t.Name]; ok {
+		return r.rows(t, from, to), nil
+	}
+	return l.file.Data(t, from, to, nil)
 }
 
 // trimOnes drops dimensions of one at the end, which mean nothing.
@@ -255,7 +290,11 @@ func trimOnes(shape []int64) []int64 {
 // table returns a tensor that stays where it is.
 func (l *loader) table(name string, cols, rows int) *table {
 	t, codec := l.tensor(name, cols, rows)
-	return &table{l.file, t, codec}
+	in := &table{file: l.file, tensor: t, codec: codec}
+	if r, ok := l.replaced[name]; ok {
+		in.replaced = &r
+	}
+	return in
 }
 
 // values returns all elements of a tensor.
@@ -277,7 +316,7 @@ func (l *loader) firstRow(name string, cols int) []float32 {
 }
 
 func (l *loader) rows(t *gguf.Tensor, codec *block.Codec, from, to int64) []float32 {
-	data, err := l.file.Data(t, from, to, nil)
+	data, err := l.data(t, from, to)
 	if err != nil {
 		l.err = err
 		return nil
