@@ -21,6 +21,8 @@
 //     BF16 and with Options.Copy it needs nothing.
 //   - Where general.alignment is not 32, data is aligned to it. llama-quantize
 //     aligns to 32 and keeps the key, which makes a file that cannot be opened.
+//   - An override that is about position embeddings alone, with the pattern of
+//     ExactOverride, changes them. llama-quantize keeps them whatever is said.
 //   - What would stop it in the middle of the work, such as importance that is
 //     missing for one tensor, is found before anything is written.
 package quantize

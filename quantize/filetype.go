@@ -95,8 +95,8 @@ func baseOf(t gguf.FileType) (gguf.Type, error) {
 	return 0, fmt.Errorf("nothing can be quantized to %s; the types are %s", t, targetNames())
 }
 
-// storesWeights reports whether t is made for weights, not for products or indices.
-func storesWeights(t gguf.Type) bool {
+// StoresWeights reports whether t is made for weights, not for products or indices.
+func StoresWeights(t gguf.Type) bool {
 	for _, row := range bases {
 		if row.base == t {
 			return true

@@ -50,6 +50,10 @@ var keptWeights = []kept{
 	{"mm.a.code_embd", "audio codebook"},
 }
 
+// positionEmbedding is kept by rule alone: its rows are read like those of
+// token_embd.weight, so readers take it in any type.
+const positionEmbedding = "position_embd.weight"
+
 // keepReason says why t must stay in its source type; "" lets it be quantized.
 func (r *recipe) keepReason(t *gguf.Tensor) string {
 	switch {
@@ -63,7 +67,7 @@ func (r *recipe) keepReason(t *gguf.Tensor) string {
 		return "not a weight"
 	case t.Name == "output.weight" && r.opts.LeaveOutputTensor:
 		return "--leave-output-tensor"
-	case t.Name == "position_embd.weight":
+	case t.Name == positionEmbedding:
 		return "position embeddings"
 	case t.Name == "token_types.weight":
 		return "token types"

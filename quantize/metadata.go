@@ -6,8 +6,8 @@ import (
 
 // Keys that quantization writes.
 const (
-	keyImatrixFile    = "quantize.imatrix.file"
-	keyImatrixDataset = "quantize.imatrix.dataset"
+	KeyImatrixFile    = "quantize.imatrix.file"    // name of the importance file
+	KeyImatrixDataset = "quantize.imatrix.dataset" // name of the first text that importance was measured on
 	keyImatrixEntries = "quantize.imatrix.entries_count"
 	keyImatrixChunks  = "quantize.imatrix.chunks_count"
 )
@@ -28,9 +28,9 @@ func (p *Plan) outputMetadata() *gguf.Metadata {
 	}
 	if len(p.opts.Importance) > 0 {
 		info := p.opts.ImportanceInfo
-		set(keyImatrixFile, gguf.ValueOf(cut(info.File)))
+		set(KeyImatrixFile, gguf.ValueOf(cut(info.File)))
 		if len(info.Datasets) > 0 {
-			set(keyImatrixDataset, gguf.ValueOf(cut(info.Datasets[0])))
+			set(KeyImatrixDataset, gguf.ValueOf(cut(info.Datasets[0])))
 		}
 		set(keyImatrixEntries, gguf.ValueOf(uint32(len(p.opts.Importance))))
 		if info.Chunks > 0 {

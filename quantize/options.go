@@ -30,6 +30,11 @@ type Options struct {
 	TokenEmbeddingType *gguf.Type // of token_embd.weight and per_layer_token_embd.weight
 	Overrides          []Override // types of tensors by name; the first match counts
 
+	// Types are those that were chosen for tensors, by their names in the output:
+	// in place of the mixture, but after every other option about types. They may
+	// be about position embeddings, which mixtures always keep.
+	Types map[string]gguf.Type
+
 	KVOverrides []KVOverride // keys to set in the output
 
 	// Importance holds, for each weight by name, how much each of its columns
@@ -52,6 +57,31 @@ type Override struct {
 	Pattern string // ECMAScript regular expression, found anywhere in the tensor's name
 	Type    gguf.Type
 }
+
+// ExactOverride returns the override that gives t to the tensor called name and to
+// no other. Ours and llama-quantize read its pattern alike, but for position
+// embeddings, which llama-quantize always keeps: here a pattern that is about
+// nothing else changes them.
+func ExactOverride(name string, t gguf.Type) Override {
+	var b strings.Builder
+	b.WriteByte('^')
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_':
+			b.WriteRune(c)
+		case c > ' ' && c < 0x7f && (c < 'A' || c > 'Z'):
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		default:
+			b.WriteByte('.') // a capital would be lower-cased, a blank end the pattern
+		}
+	}
+	b.WriteByte('$')
+	return Override{Pattern: b.String(), Type: t}
+}
+
+// String returns o as ParseOverride reads it.
+func (o Override) String() string { return o.Pattern + "=" + strings.ToLower(o.Type.String()) }
 
 // ParseOverride reads PATTERN=TYPE, as in "ffn_down=q6_k". The pattern is
 // lower-cased, as llama-quantize does.

@@ -35,6 +35,8 @@ type Tensor struct {
 	Fallback    string // why not the type that was wanted, as in "384 columns are not a multiple of 256: Q4_K → Q5_0", or ""
 	Unweighted  string // where there is importance, but none for this tensor, which is quantized without: why, or ""
 
+	Choosable bool // Options.Types decides, or would if it had an entry
+
 	source     *gguf.Tensor
 	importance []float32
 	shard      int
@@ -91,6 +93,7 @@ func (p *Plan) tensor(name string, source *gguf.Tensor, c choice) (Tensor, error
 		BytesBefore: source.Size,
 		BytesAfter:  source.Size,
 		Reason:      c.why,
+		Choosable:   c.open,
 		source:      source,
 	}
 	if p.opts.KeepSplit {
@@ -131,24 +134,33 @@ func (p *Plan) refuseFallbacks() error {
 
 // Check returns the first reason why Run would refuse the plan, or nil.
 func (p *Plan) Check() error {
-	for _, t := range p.Tensors {
-		if t.copied() {
-			continue
+	for i := range p.Tensors {
+		if err := p.CheckTensor(i); err != nil {
+			return err
 		}
-		if isBlock(t.From) && !p.opts.AllowRequantize {
-			return fmt.Errorf("%s is %s already: quantizing it again loses more than quantizing the original; use --allow-requantize to do so nevertheless",
-				quoteTensor(t.Name), t.From)
-		}
-		if t.importance == nil && needsImportance(t.Name, t.To, p.FileType) {
-			return fmt.Errorf("%s becomes %s, which is useless without importance for this tensor; give an importance file with --imatrix",
-				quoteTensor(t.Name), t.To)
-		}
-		if _, ok := block.Lookup(t.From); !ok {
-			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "start from F32, F16 or BF16", "%s cannot be decoded", t.From)
-		}
-		if !canEncode(t.To) {
-			return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "these can: "+encodable(), "%s cannot be written", t.To)
-		}
+	}
+	return nil
+}
+
+// CheckTensor returns why Run would refuse what is planned for tensor i, or nil.
+func (p *Plan) CheckTensor(i int) error {
+	t := &p.Tensors[i]
+	if t.copied() {
+		return nil
+	}
+	if isBlock(t.From) && !p.opts.AllowRequantize {
+		return fmt.Errorf("%s is %s already: quantizing it again loses more than quantizing the original; use --allow-requantize to do so nevertheless",
+			quoteTensor(t.Name), t.From)
+	}
+	if t.importance == nil && needsImportance(t.Name, t.To, p.FileType) {
+		return fmt.Errorf("%s becomes %s, which is useless without importance for this tensor; give an importance file with --imatrix",
+			quoteTensor(t.Name), t.To)
+	}
+	if _, ok := block.Lookup(t.From); !ok {
+		return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "start from F32, F16 or BF16", "%s cannot be decoded", t.From)
+	}
+	if !canEncode(t.To) {
+		return fault.Unsupported(p.source.Path, quoteTensor(t.Name), "these can: "+encodable(), "%s cannot be written", t.To)
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type choice struct {
 	wanted gguf.Type // without regard to the length of rows
 	to     gguf.Type // wanted, or what rows of this length allow
 	why    string
+	open   bool // Options.Types may say otherwise
 }
 
 func newRecipe(s *Source, o *Options, tensors []*gguf.Tensor) (*recipe, error) {
@@ -63,7 +64,7 @@ func newRecipe(s *Source, o *Options, tensors []*gguf.Tensor) (*recipe, error) {
 // checkTargets refuses types that are made for products or indices.
 func checkTargets(o *Options) error {
 	check := func(option string, t gguf.Type) error {
-		if storesWeights(t) {
+		if StoresWeights(t) {
 			return nil
 		}
 		return fmt.Errorf("%s: weights are not stored as %s", option, t)
@@ -86,8 +87,12 @@ func checkTargets(o *Options) error {
 
 // choose returns the type of t, which must be the next tensor of the output.
 func (r *recipe) choose(t *gguf.Tensor) (choice, error) {
+	chosen, isChosen := r.opts.Types[t.Name]
 	if why := r.keepReason(t); why != "" {
-		return choice{t.Type, t.Type, why}, nil
+		positions := t.Name == positionEmbedding && !r.opts.Copy && len(t.Dimensions()) == 2 && isBlock(r.base)
+		if !positions || !isChosen && !r.namesPositions() {
+			return choice{wanted: t.Type, to: t.Type, why: why, open: positions}, nil
+		}
 	}
 	named, err := match(r.patterns, t)
 	if err != nil {
@@ -101,18 +106,21 @@ func (r *recipe) choose(t *gguf.Tensor) (choice, error) {
 		return r.exactly(t, *want, "--output-tensor-type")
 	}
 
-	c := choice{r.base, r.base, "base type"}
+	c := choice{wanted: r.base, to: r.base, why: "base type"}
 	switch {
 	case !isBlock(r.base):
 		return c, nil
 	case named != nil:
-		c = choice{named.Type, named.Type, "--tensor-type " + named.Pattern}
+		c = choice{wanted: named.Type, to: named.Type, why: "--tensor-type " + named.Pattern}
+	case isChosen:
+		c = choice{wanted: chosen, to: chosen, why: "chosen", open: true}
 	case r.opts.Pure:
-		c.why = "--pure"
+		c.why, c.open = "--pure", true
 	default:
 		if c, err = r.mix(t, role); err != nil {
 			return choice{}, err
 		}
+		c.open = true
 	}
 	if c.to, err = r.fit(t, c.to); err != nil {
 		return choice{}, err
@@ -120,20 +128,28 @@ func (r *recipe) choose(t *gguf.Tensor) (choice, error) {
 	return c, nil
 }
 
+// namesPositions reports whether an override is about the position embeddings and
+// nothing else.
+func (r *recipe) namesPositions() bool {
+	return slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.Pattern == exactPositions })
+}
+
+var exactPositions = ExactOverride(positionEmbedding, gguf.TypeF32).Pattern
+
 // exactly returns a type that the user asked for and that nothing replaces.
 func (r *recipe) exactly(t *gguf.Tensor, want gguf.Type, option string) (choice, error) {
 	if block := blockLen(want); t.Shape[0]%block != 0 {
 		return choice{}, fault.Unsupported(r.path, quoteTensor(t.Name), "choose another type for it",
 			"%s %s: %d columns are not a multiple of %d", option, want, t.Shape[0], block)
 	}
-	return choice{want, want, option}, nil
+	return choice{wanted: want, to: want, why: option}, nil
 }
 
 // mix returns what the mixture says.
 func (r *recipe) mix(t *gguf.Tensor, role role) (choice, error) {
 	for _, part := range r.model.rules.atLeastQ8_0 {
 		if strings.Contains(t.Name, part) {
-			return choice{gguf.TypeQ8_0, gguf.TypeQ8_0, "at least Q8_0 in " + r.model.arch}, nil
+			return choice{wanted: gguf.TypeQ8_0, to: gguf.TypeQ8_0, why: "at least Q8_0 in " + r.model.arch}, nil
 		}
 	}
 	switch {
@@ -158,7 +174,7 @@ func (r *recipe) mix(t *gguf.Tensor, role role) (choice, error) {
 	case to != r.base:
 		why = role.String()
 	}
-	return choice{to, to, why}, nil
+	return choice{wanted: to, to: to, why: why}, nil
 }
 
 // mixOutput returns the type of the output matrix, or of token embeddings that
@@ -169,10 +185,10 @@ func (r *recipe) mixOutput(t *gguf.Tensor, role role) choice {
 		why = "token embeddings, tied to the output"
 	}
 	if want := r.opts.OutputTensorType; want != nil {
-		return choice{*want, *want, why + ": --output-tensor-type"}
+		return choice{wanted: *want, to: *want, why: why + ": --output-tensor-type"}
 	}
 	wanted, _ := apply(mixtures[outputWeight], r.opts.FileType, r.base, site{model: &r.model})
-	c := choice{wanted, wanted, why}
+	c := choice{wanted: wanted, to: wanted, why: why}
 	if t.Shape[0]%blockLen(r.base) != 0 {
 		c.to = gguf.TypeQ8_0
 	}
@@ -183,9 +199,9 @@ func (r *recipe) mixOutput(t *gguf.Tensor, role role) choice {
 func (r *recipe) mixExperts(t *gguf.Tensor, role role) choice {
 	ffn := role == ffnUp || role == ffnGate || role == ffnDown
 	if experts(t.Shape) > 1 && (ffn || !r.model.rules.mxfp4FFN) {
-		return choice{gguf.TypeMXFP4, gguf.TypeMXFP4, "experts"}
+		return choice{wanted: gguf.TypeMXFP4, to: gguf.TypeMXFP4, why: "experts"}
 	}
-	return choice{gguf.TypeQ8_0, gguf.TypeQ8_0, "not experts"}
+	return choice{wanted: gguf.TypeQ8_0, to: gguf.TypeQ8_0, why: "not experts"}
 }
 
 // site finds where t stands. In models with experts the feed-forward weights
