@@ -18,6 +18,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -29,6 +30,7 @@ var ErrExists = fs.ErrExist
 type File struct {
 	f      *os.File
 	dest   string // symbolic links resolved
+	dir    string // where temporary names are
 	temp   string // current name, or "" while there is none
 	direct bool   // f is the destination itself
 	synced bool   // its bytes are on the disk
@@ -54,17 +56,40 @@ func Create(dest string, overwrite bool) (*File, error) {
 	if err := checkFree(dest, overwrite); err != nil {
 		return nil, err
 	}
-	dir := filepath.Dir(dest)
+	return begin(filepath.Dir(dest), dest)
+}
+
+// CreateIn begins writing a file in the folder dir, whose name CommitAs gives.
+func CreateIn(dir string) (*File, error) {
+	return begin(dir, filepath.Join(dir, "(new file)"))
+}
+
+// begin makes a file in dir that is to become dest.
+func begin(dir, dest string) (*File, error) {
 	if f := createUnnamed(dir); f != nil {
-		return &File{f: f, dest: dest}, nil
+		return &File{f: f, dest: dest, dir: dir}, nil
 	}
-	temp := tempName(dir)
+	temp := TempName(dir)
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, explain("create", dest, err)
 	}
-	return &File{f: f, dest: dest, temp: temp}, nil
+	return &File{f: f, dest: dest, dir: dir, temp: temp}, nil
 }
+
+// CommitAs is Commit for a file of CreateIn. The folder of dest must be on the
+// same file system.
+func (f *File) CommitAs(dest string, overwrite bool) error {
+	f.dest = dest
+	return f.Commit(overwrite)
+}
+
+// ReadAt reads what was written.
+func (f *File) ReadAt(p []byte, offset int64) (int, error) { return f.f.ReadAt(p, offset) }
+
+// Clone makes the file share the bytes of src, all of them, until either is
+// changed. Where the file system cannot, it fails and the file stays empty.
+func (f *File) Clone(src *os.File) error { return clone(f.f, src) }
 
 // Write appends to the file.
 func (f *File) Write(p []byte) (int, error) {
@@ -150,7 +175,7 @@ func (f *File) publish(overwrite bool) error {
 			return exists("create", f.dest, err)
 		}
 		// No call links over an existing file, so replacing it takes a name.
-		temp := tempName(filepath.Dir(f.dest))
+		temp := TempName(f.dir)
 		if err := linkUnnamed(f.f, temp); err != nil {
 			return explain("create", f.dest, err)
 		}
@@ -192,10 +217,18 @@ func (f *File) Abort() {
 	}
 }
 
-// tempName does not contain the destination's name, which may be as long as
-// the file system allows.
-func tempName(dir string) string {
-	return filepath.Join(dir, fmt.Sprintf(".gguftool-%016x.tmp", rand.Uint64()))
+const tempPrefix, tempSuffix = ".gguftool-", ".tmp"
+
+// TempName returns the path of a file in dir that does not exist. It does not
+// contain the destination's name, which may be as long as the file system
+// allows.
+func TempName(dir string) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%016x%s", tempPrefix, rand.Uint64(), tempSuffix))
+}
+
+// IsTemp reports whether a file's name, without folder, is one of TempName.
+func IsTemp(name string) bool {
+	return len(name) == len(tempPrefix)+16+len(tempSuffix) && strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
 }
 
 // resolve follows symbolic links at path, also to a target that does not exist.

@@ -51,7 +51,7 @@ func create(t *testing.T, dest, content string, overwrite, named bool) *File {
 	t.Cleanup(f.Abort)
 	if named && f.temp == "" && !f.direct {
 		f.f.Close()
-		f.temp = tempName(filepath.Dir(f.dest))
+		f.temp = TempName(filepath.Dir(f.dest))
 		if f.f, err = os.OpenFile(f.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -261,5 +261,87 @@ func TestLongName(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), strings.Repeat("n", 255))
 	if err := create(t, dest, "x", false, true).Commit(false); err != nil {
 		t.Error(err)
+	}
+}
+
+// The name of a file may be known only when its content is.
+func TestCommitAs(t *testing.T) {
+	forEachWay(t, func(t *testing.T, named bool) {
+		dir, other := t.TempDir(), t.TempDir()
+		f, err := CreateIn(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Abort()
+		if named && f.temp == "" {
+			f.f.Close()
+			f.temp = TempName(dir)
+			if f.f, err = os.OpenFile(f.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if named {
+			if got := names(t, dir); len(got) != 1 || !IsTemp(got[0]) {
+				t.Errorf("folder has %q", got)
+			}
+		}
+		if _, err := f.Write([]byte("content")); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 4)
+		if n, err := f.ReadAt(buf, 3); n != 4 || err != nil || string(buf) != "tent" {
+			t.Errorf("read %q, %v", buf[:n], err)
+		}
+		dest := filepath.Join(other, "name")
+		write(t, dest, "old")
+		if err := f.CommitAs(dest, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, dest); got != "content" {
+			t.Errorf("content is %q", got)
+		}
+		if a, b := names(t, dir), names(t, other); len(a) != 0 || len(b) != 1 {
+			t.Errorf("folders have %q and %q", a, b)
+		}
+	})
+}
+
+// A clone has the content, or the file stays empty and can be written to.
+func TestClone(t *testing.T) {
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	write(t, src, "content")
+	in, err := os.Open(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	f, err := CreateIn(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Abort()
+	if f.Clone(in) != nil {
+		if _, err := f.Write([]byte("content")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dest := filepath.Join(dir, "dest")
+	if err := f.CommitAs(dest, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, dest); got != "content" {
+		t.Errorf("content is %q", got)
+	}
+}
+
+func TestIsTemp(t *testing.T) {
+	if name := filepath.Base(TempName("x")); !IsTemp(name) {
+		t.Errorf("%q is not temporary", name)
+	}
+	for _, name := range []string{"", ".gguftool-.tmp", ".gguftool-0123456789abcdef.tm", "gguftool-0123456789abcdef.tmp", "x.gguftool-0123456789abcdef.tmp"} {
+		if IsTemp(name) {
+			t.Errorf("%q is temporary", name)
+		}
 	}
 }
