@@ -24,7 +24,8 @@ import (
 //
 // A title stands before its text, with a blank between. Queries for which the
 // judgments name no relevant text of the corpus are left out, as nothing could be
-// found for them. Errors about the content are *fault.FormatError.
+// found for them; judgments of queries or texts that are missing count as Strays.
+// Errors about the content are *fault.FormatError.
 func ReadBEIR(dir string) (*RetrievalSet, error) {
 	s := &RetrievalSet{corpus: map[string]int{}, queries: map[string]int{}, self: map[int]int{}}
 	for _, part := range []struct {
@@ -123,7 +124,11 @@ func (s *RetrievalSet) readJudgments(name string, r io.Reader) error {
 		}
 		q, known := s.queries[fields[0]]
 		text, inCorpus := s.corpus[fields[1]]
-		if !known || !inCorpus || grade <= 0 {
+		if !known || !inCorpus {
+			s.Strays++
+			return nil
+		}
+		if grade <= 0 {
 			return nil
 		}
 		if s.Relevant[q] == nil {

@@ -141,24 +141,35 @@ func sumsOf(pool *cpu.Pool) chore {
 	}
 }
 
-// newYardstick returns a function that tells how fast the machine multiplies at
-// the moment, in operations per second on so many threads. It takes some
-// milliseconds.
-func newYardstick() func(threads int) float64 {
+// A Yardstick is how fast a machine multiplies at a moment, in operations a second.
+type Yardstick struct {
+	All float64 // of all threads together: less where others take processors
+	One float64 // of the thread that was disturbed least, for each of them: the speed of the processor itself
+}
+
+// newYardstick returns a function that measures on so many threads. It takes one
+// or two milliseconds.
+func newYardstick() func(threads int) Yardstick {
 	path, _ := cpu.Chosen()
-	loop := peak.Float32(path)
-	c := loopOf(loop)
-	// As much work every time, about 4 ms of it.
+	loop := loopOf(peak.Float32(path))
+	// As much work every time.
 	amount := 1
 	for {
-		if _, took := rateOf(nil, c, amount); took > 2*time.Millisecond {
+		if _, took := rateOf(nil, loop, amount); took > time.Millisecond {
 			break
 		}
 		amount *= 2
 	}
-	return func(threads int) float64 {
-		rate, _ := rateOf(cpu.NewPool(threads), c, amount)
-		return rate
+	return func(threads int) Yardstick {
+		pool := cpu.NewPool(threads)
+		rates := make([]float64, pool.Workers())
+		all, _ := rateOf(pool, func(worker, amount int) float64 {
+			start := time.Now()
+			done := loop(worker, amount)
+			rates[worker] = done / max(time.Since(start).Seconds(), 1e-9)
+			return done
+		}, amount)
+		return Yardstick{all, maximum(rates) * float64(len(rates))}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/inspect"
 	"github.com/gguftool/gguftool/internal/fault"
@@ -18,6 +19,7 @@ type FidelityOptions struct {
 	Texts      []string          // whose vectors are compared; of decoders, one long text. None means BuiltInText, or the corpus of Retrieval
 	Pairs      []NamedPairs      // graded pairs
 	Retrieval  *NamedSet         // or nil
+	Search     SearchOptions     // how Retrieval is searched besides
 	Dimensions []int             // that vectors are cut to as well, for models that are trained for it (Matryoshka)
 	NoPrompt   bool              // put no prompt of the reference before texts
 	Threads    int               // workers; 0 means one for each physical core
@@ -51,19 +53,21 @@ type Fidelity struct {
 // A FileFidelity is a file and what was measured of it.
 type FileFidelity struct {
 	Path          string  `json:"path"`
-	Type          string  `json:"type"`            // of the file, as in "Q4_K_M"
-	Bytes         int64   `json:"bytes"`           // of the file, or of all shards
-	BitsPerWeight float64 `json:"bits_per_weight"` // of all tensors
-	Reduction     float64 `json:"reduction"`       // bytes of the reference / Bytes
-	Precision     string  `json:"precision"`       // that was computed in
-	Tokens        int     `json:"tokens"`          // that were computed
-	Truncated     int     `json:"truncated"`       // texts that were cut to the context of the model
+	Type          string  `json:"type"`                 // of the file, as in "Q4_K_M"
+	Bytes         int64   `json:"bytes"`                // of the file, or of all shards
+	BitsPerWeight float64 `json:"bits_per_weight"`      // of all tensors
+	Reduction     float64 `json:"reduction"`            // bytes of the reference / Bytes
+	Importance    string  `json:"importance,omitempty"` // that errors of weights were weighed with: its texts, or its file
+	Precision     string  `json:"precision"`            // that was computed in
+	Tokens        int     `json:"tokens"`               // that were computed
+	Truncated     int     `json:"truncated"`            // texts that were cut to the context of the model
 	Speed         float64 `json:"tokens_per_second,omitempty"`
 
 	Vectors   []*VectorFidelity `json:"vectors,omitempty"` // for each number of dimensions, all first; none for the reference
 	Retrieval *RetrievalResult  `json:"retrieval,omitempty"`
 	Pairs     []PairResult      `json:"sts,omitempty"`
 	Logits    *LogitFidelity    `json:"logits,omitempty"` // of decoders; none for the reference
+	Layers    *LayerFidelity    `json:"layers,omitempty"` // none for the reference, and where a file has fewer layers
 }
 
 // A RetrievalResult is the score of one file on a retrieval set. Change and
@@ -73,6 +77,8 @@ type RetrievalResult struct {
 	*RetrievalScore
 	Change    Estimate `json:"ndcg_10_change"`
 	Retention float64  `json:"retention"`
+
+	Stages []SearchStage `json:"stages,omitempty"` // of SearchOptions, each on top of those before
 }
 
 // A PairResult is the score of one file on graded pairs, compared with that of the
@@ -94,6 +100,11 @@ func MeasureFidelity(ctx context.Context, reference string, others []string, o *
 	}
 	defer func() { ref.Close() }()
 	r := &fidelityRun{options: o, pool: cpu.NewPool(o.Threads), reference: ref}
+	for _, path := range others {
+		if err := r.glance(path); err != nil {
+			return nil, err
+		}
+	}
 	if PredictsTokens(ref.File.Metadata, ref.Model) {
 		return r.decoders(ctx, others)
 	}
@@ -125,12 +136,34 @@ func (f *Fidelity) CheckCosine(floor float64) error {
 	return &FloorError{strings.Join(below, "; ")}
 }
 
+// CheckDivergence returns a *FloorError where the mean KL divergence of a file's
+// predictions from those of the reference, in nats, is above most. It is an error
+// too where there are no predictions.
+func (f *Fidelity) CheckDivergence(most float64) error {
+	var above []string
+	for _, file := range f.Files {
+		if file.Logits == nil {
+			return fmt.Errorf("%s makes vectors, it predicts nothing whose divergence could be checked", file.Path)
+		}
+		if kl := file.Logits.KL.Value; !(kl <= most) {
+			above = append(above, fmt.Sprintf("the mean KL divergence of %s is %.6f, above %v", file.Path, kl, most))
+		}
+	}
+	if above == nil {
+		return nil
+	}
+	return &FloorError{strings.Join(above, "; ")}
+}
+
 type fidelityRun struct {
 	options   *FidelityOptions
 	pool      *cpu.Pool
 	reference *Model
 	sets      *embeddedSets // of the reference
-	result    Fidelity
+
+	hybrid, reranker *companion // or nil
+
+	result Fidelity
 }
 
 // describe tells what is known of a file before it is measured.
@@ -140,10 +173,36 @@ func (r *fidelityRun) describe(m *Model) FileFidelity {
 	if t := d.Model.FileType; t != nil {
 		f.Type = t.Name
 	}
+	f.Importance = importanceOf(m.File)
 	if m != r.reference {
 		f.Reduction = float64(r.result.Reference.Bytes) / float64(f.Bytes)
 	}
 	return f
+}
+
+// mismatch says that a file in path cannot be of the same model.
+func (r *fidelityRun) mismatch(path, what string, want, got any) error {
+	return fmt.Errorf("%s is no file of the model in %s: its %s is %v, not %v", path, r.reference.File.Path, what, got, want)
+}
+
+// glance finds the most usual mistakes before anything is computed: files that
+// are missing, or of another model.
+func (r *fidelityRun) glance(path string) error {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	architecture := r.reference.File.Metadata.Architecture()
+	if got := f.Metadata.Architecture(); got != architecture {
+		return r.mismatch(path, "architecture", architecture, got)
+	}
+	key := architecture + ".embedding_length"
+	want, ok := r.reference.File.Metadata.Int(key)
+	if got, known := f.Metadata.Int(key); ok && known && got != want {
+		return r.mismatch(path, "number of dimensions", want, got)
+	}
+	return nil
 }
 
 // open opens one of the other files and checks that it can be of the same model.
@@ -155,10 +214,7 @@ func (r *fidelityRun) open(path string) (*Model, error) {
 	ref := r.reference
 	mismatch := func(what string, want, got any) (*Model, error) {
 		m.Close()
-		return nil, fmt.Errorf("%s is no file of the model in %s: its %s is %v, not %v", path, ref.File.Path, what, got, want)
-	}
-	if want, got := ref.File.Metadata.Architecture(), m.File.Metadata.Architecture(); want != got {
-		return mismatch("architecture", want, got)
+		return nil, r.mismatch(path, what, want, got)
 	}
 	if want, got := ref.Tokenizer.Size(), m.Tokenizer.Size(); want != got {
 		return mismatch("number of tokens", want, got)
@@ -179,7 +235,14 @@ func (r *fidelityRun) encoders(ctx context.Context, others []string) (*Fidelity,
 			return nil, fmt.Errorf("vectors of %d dimensions cannot be had: those of %s have %d", n, r.reference.File.Path, all)
 		}
 	}
-	var err error
+	if n := len(r.texts()); n < MinTexts {
+		return nil, tooFewTexts(n)
+	}
+	err := r.openCompanions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.closeCompanions()
 	if r.sets, err = r.embed(ctx, r.reference); err != nil {
 		return nil, err
 	}
@@ -215,13 +278,28 @@ func (r *fidelityRun) encoder(ctx context.Context, path string) error {
 		}
 		f.Vectors = append(f.Vectors, v)
 	}
+	if f.Layers, err = CompareLayers(ctx, r.reference.Model, m.Model, r.textSample(r.layerLimit(m))); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
 	r.result.Files = append(r.result.Files, f)
 	return nil
+}
+
+// texts returns those whose vectors are compared.
+func (r *fidelityRun) texts() []string {
+	switch o := r.options; {
+	case o.Texts != nil:
+		return o.Texts
+	case o.Retrieval != nil:
+		return o.Retrieval.Corpus
+	}
+	return BuiltInText()
 }
 
 // embeddedSets are the vectors of everything that a model is measured on.
 type embeddedSets struct {
 	texts, queries, corpus [][]float32
+	chunks                 [][][]float32 // of each text of the corpus, where it is cut
 	left, right            [][][]float32 // of each file of pairs
 	*embedder
 }
@@ -232,23 +310,27 @@ func (r *fidelityRun) embed(ctx context.Context, m *Model) (*embeddedSets, error
 	if !o.NoPrompt {
 		e.prompts = r.reference.Prompts // quantizers of others may have dropped them
 	}
-	texts := o.Texts
-	if texts == nil && o.Retrieval == nil {
-		texts = BuiltInText()
+	var texts []string // besides the corpus
+	total := 0
+	if o.Texts != nil || o.Retrieval == nil {
+		texts = r.texts()
+		total = len(texts)
 	}
-	total, done := len(texts), 0
 	for _, p := range o.Pairs {
 		total += 2 * len(p.Scores)
 	}
+	var cut [][]string
 	if o.Retrieval != nil {
 		total += len(o.Retrieval.Queries) + len(o.Retrieval.Corpus)
-	}
-	if o.Progress != nil {
-		e.done = func(n int) {
-			done += n
-			o.Progress(m.File.Path, done, total)
+		if o.Search.ChunkTokens > 0 {
+			if err := o.Search.fits(m); err != nil {
+				return nil, err
+			}
+			cut = o.Search.cut(r.pool, m.Tokenizer, o.Retrieval.Corpus)
+			total += pieces(cut)
 		}
 	}
+	e.tell(o.Progress, total)
 	var err error
 	if e.texts, err = e.embed(ctx, texts, RoleText); err != nil {
 		return nil, err
@@ -276,7 +358,10 @@ func (r *fidelityRun) embed(ctx context.Context, m *Model) (*embeddedSets, error
 	if texts == nil {
 		e.texts = e.corpus
 	}
-	return e, nil
+	if cut != nil {
+		e.chunks, err = e.embedChunks(ctx, cut, e.corpus)
+	}
+	return e, err
 }
 
 // score measures what has labels. reference is nil for the reference itself.
@@ -307,6 +392,9 @@ func (r *fidelityRun) score(ctx context.Context, m *Model, sets, reference *embe
 		if reference != nil {
 			before := r.result.Reference.Retrieval.RetrievalScore
 			f.Retrieval.Change, f.Retrieval.Retention = s.change(before), ratio(s.NDCG.Value, before.NDCG.Value)
+		}
+		if err := r.stages(ctx, sets, f.Retrieval, reference != nil); err != nil {
+			return f, err
 		}
 	}
 	return f, nil
@@ -365,6 +453,9 @@ func (r *fidelityRun) decoder(ctx context.Context, path string, ids []int32, win
 	}
 	f.Tokens = timed.tokens
 	f.Speed = float64(timed.tokens) / timed.busy.Seconds()
+	if f.Layers, err = CompareLayers(ctx, r.reference.Model, m.Model, spanSample(ids, windows.Prefix, r.layerLimit(m))); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
 	r.result.Files = append(r.result.Files, f)
 	return nil
 }

@@ -97,7 +97,7 @@ func TestCompareVectorsOfSelf(t *testing.T) {
 		want       string
 	}{
 		{v, v[:5], 8, "there are 5 vectors"},
-		{v[:2], v[:2], 8, "2 texts are too few"},
+		{v[:2], v[:2], 8, "too few texts to compare similarities: 2"},
 		{v, v, 9, "text 0 have 8 and 8 dimensions, fewer than 9"},
 		{v, v, 0, "0 dimensions"},
 	} {

@@ -33,6 +33,9 @@ func (c *Case) Workload() string {
 	return "synthetic"
 }
 
+// String names a case for people.
+func (c *Case) String() string { return caseName(c.Model, c.Workload(), c.Threads, c.Batch, c.Length) }
+
 // Served is what one or more requests came to.
 type Served struct {
 	Texts, Tokens int
@@ -49,19 +52,39 @@ func (s *Served) add(t Served) {
 
 // MeasureOptions say how often and how long is measured.
 type MeasureOptions struct {
-	Repetitions int           // of each case, at least 1
-	Duration    time.Duration // of a repetition; what is being done then, a request or a cycle, is completed
+	// Repetitions are how often each case has its turn, at least once. A turn lasts
+	// for an equal part of Duration; what is being done then, a request or a cycle,
+	// is completed. A case whose requests last longer has fewer turns, spread
+	// evenly: as many as fit in one and a half times Duration, or fewRepetitions
+	// where these are more.
+	Repetitions int
+	Duration    time.Duration // of a case, all its repetitions together
 	Warmup      time.Duration // of requests of each case before, that do not count; at least one is made
 
 	Clock Clock // nil: that of the system
 
+	// Refresh, when set, is called Refreshes times between repetitions, at equal
+	// distances. Afterwards each case makes a request that does not count.
+	Refresh   func(ctx context.Context) error
+	Refreshes int
+
 	// Yardstick, when set, tells how fast the machine is at the moment, on so many
 	// threads. It is asked around each repetition.
-	Yardstick func(threads int) float64
+	Yardstick func(threads int) Yardstick
 
 	// Progress, when set, is told when a repetition begins, of how many, and the
 	// tokens per second of the last one.
 	Progress func(done, total int, c *Case, rate float64)
+}
+
+// fewRepetitions are enough to tell that a case is noisy, if not how noisy.
+const fewRepetitions = 10
+
+// due reports whether a case has its turn in a round, after some turns that took
+// so long.
+func (o *MeasureOptions) due(round, turns int, took time.Duration) bool {
+	part := float64(round+1) / float64(o.Repetitions)
+	return float64(turns) < part*float64(min(o.Repetitions, fewRepetitions)) || took.Seconds() < 1.5*part*o.Duration.Seconds()
 }
 
 // A Measurement is the figures of a case.
@@ -75,10 +98,15 @@ type Measurement struct {
 	Seconds    float64 // of all repetitions
 	CPUSeconds float64
 
-	TokensPerSecond Samples // with a value for each repetition
-	Latency         Latency // of all requests that succeeded
-	MedianLatency   Samples // of each repetition
-	Yardstick       Samples // around each repetition; no values without a yardstick
+	TokensPerSecond    Samples   // with a value for each repetition
+	TokensPerCPUSecond Samples   // the same of processor time; no values where the system does not tell
+	Latency            Latency   // of all requests that succeeded
+	Latencies          []float64 // their distribution: see latencyCurve
+	OpenLatency        Latency   // the same, had requests come at a steady rate: see openLatency
+	LatencyParts       []Latency // as Latency, of consecutive parts, equally many requests each, to tell noise
+	MedianLatency      Samples   // of each repetition
+	Yardstick          Samples   // Yardstick.All around each repetition; no values without a yardstick
+	ThreadYardstick    Samples   // Yardstick.One
 }
 
 // Measure measures cases side by side: each repetition of one is followed by that
@@ -96,8 +124,17 @@ func Measure(ctx context.Context, cases []*Case, o *MeasureOptions) ([]Measureme
 		clock = systemClock{}
 	}
 	runs := make([]caseRun, len(cases))
+	turn := o.Duration / time.Duration(o.Repetitions)
 	total := len(cases) * (o.Repetitions + 1)
 	for round := range o.Repetitions + 1 {
+		if round > 1 && o.Refresh != nil && (round-1)*(o.Refreshes+1)/o.Repetitions != (round-2)*(o.Refreshes+1)/o.Repetitions {
+			if err := o.Refresh(ctx); err != nil {
+				return nil, err
+			}
+			for i := range runs {
+				runs[i].repeat(ctx, clock, 0, true)
+			}
+		}
 		for k := range cases {
 			i := k
 			if round%2 == 1 {
@@ -108,14 +145,11 @@ func Measure(ctx context.Context, cases []*Case, o *MeasureOptions) ([]Measureme
 			if o.Progress != nil {
 				o.Progress(round*len(cases)+k, total, r.c, r.lastRate())
 			}
-			if round == 0 {
+			switch {
+			case round == 0:
 				r.repeat(ctx, clock, o.Warmup, true)
-			} else {
-				before := o.yardstick(r.c.Threads)
-				r.repeat(ctx, clock, o.Duration, false)
-				if o.Yardstick != nil {
-					r.yardsticks = append(r.yardsticks, (before+o.yardstick(r.c.Threads))/2)
-				}
+			case o.due(round-1, r.turns, r.took):
+				r.turn(ctx, clock, turn, o.Yardstick)
 			}
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -129,21 +163,19 @@ func Measure(ctx context.Context, cases []*Case, o *MeasureOptions) ([]Measureme
 	return all, nil
 }
 
-func (o *MeasureOptions) yardstick(threads int) float64 {
-	if o.Yardstick == nil {
-		return 0
-	}
-	return o.Yardstick(threads)
-}
-
 // A caseRun is a case while it is measured.
 type caseRun struct {
-	c          *Case
-	m          Measurement
-	times      []time.Duration // of all requests
-	rates      []float64       // of each repetition
-	medians    []float64
-	yardsticks []float64
+	c                *Case
+	m                Measurement
+	turns            int             // repetitions so far
+	took             time.Duration   // in all
+	times            []time.Duration // of all requests
+	places           []int           // of these in their cycle
+	rates            []float64       // of each repetition
+	cpuRates         []float64
+	medians          []float64
+	yardsticks       []float64
+	threadYardsticks []float64
 }
 
 func (r *caseRun) lastRate() float64 {
@@ -151,6 +183,19 @@ func (r *caseRun) lastRate() float64 {
 		return 0
 	}
 	return r.rates[len(r.rates)-1]
+}
+
+// turn is one repetition, between two looks at the yardstick.
+func (r *caseRun) turn(ctx context.Context, clock Clock, duration time.Duration, yardstick func(threads int) Yardstick) {
+	if yardstick == nil {
+		r.repeat(ctx, clock, duration, false)
+		return
+	}
+	before := yardstick(r.c.Threads)
+	r.repeat(ctx, clock, duration, false)
+	after := yardstick(r.c.Threads)
+	r.yardsticks = append(r.yardsticks, (before.All+after.All)/2)
+	r.threadYardsticks = append(r.threadYardsticks, max(before.One, after.One))
 }
 
 // repeat makes requests, at least one cycle, until so much time is over. A
@@ -176,6 +221,9 @@ func (r *caseRun) repeat(ctx context.Context, clock Clock, duration time.Duratio
 			}
 		} else {
 			times = append(times, end-now)
+			if !warmup {
+				r.places = append(r.places, i%cycle)
+			}
 			served.add(s)
 		}
 		now = end
@@ -183,15 +231,20 @@ func (r *caseRun) repeat(ctx context.Context, clock Clock, duration time.Duratio
 	if warmup {
 		return
 	}
-	elapsed := (now - start).Seconds()
+	r.turns++
+	r.took += now - start
+	elapsed, busy := (now - start).Seconds(), (clock.CPU() - cpu).Seconds()
 	r.m.Seconds += elapsed
-	r.m.CPUSeconds += (clock.CPU() - cpu).Seconds()
+	r.m.CPUSeconds += busy
 	r.m.Requests += len(times)
 	r.m.Served.add(served)
 	r.times = append(r.times, times...)
 	if len(times) > 0 && elapsed > 0 {
 		r.rates = append(r.rates, float64(served.Tokens)/elapsed)
 		r.medians = append(r.medians, newLatency(times).P50)
+		if busy > 0 {
+			r.cpuRates = append(r.cpuRates, float64(served.Tokens)/busy)
+		}
 	}
 }
 
@@ -199,10 +252,19 @@ func (r *caseRun) result() Measurement {
 	m := r.m
 	m.Case = r.c
 	m.TokensPerSecond = samplesOrNone(r.rates)
+	m.TokensPerCPUSecond = samplesOrNone(r.cpuRates)
 	m.MedianLatency = samplesOrNone(r.medians)
 	m.Yardstick = samplesOrNone(r.yardsticks)
+	m.ThreadYardstick = samplesOrNone(r.threadYardsticks)
 	if len(r.times) > 0 {
-		m.Latency = newLatency(r.times)
+		m.Latency, m.Latencies = newLatency(r.times), latencyCurve(r.times)
+		m.OpenLatency = openLatency(r.times, r.places)
+	}
+	const parts = 5
+	for i := range parts {
+		if part := r.times[i*len(r.times)/parts : (i+1)*len(r.times)/parts]; len(part) > 0 {
+			m.LatencyParts = append(m.LatencyParts, newLatency(part))
+		}
 	}
 	return m
 }

@@ -46,8 +46,8 @@ func TestMeasure(t *testing.T) {
 		clock.fakeCase("b", 1, 50, constant(30*time.Millisecond)),
 	}
 	o := &MeasureOptions{
-		Repetitions: 3, Duration: 100 * time.Millisecond, Warmup: 15 * time.Millisecond, Clock: clock,
-		Yardstick: func(threads int) float64 { return float64(100 + len(order)) },
+		Repetitions: 3, Duration: 300 * time.Millisecond, Warmup: 15 * time.Millisecond, Clock: clock,
+		Yardstick: func(threads int) Yardstick { return Yardstick{float64(100 + len(order)), float64(200 + len(order))} },
 		Progress: func(done, total int, c *Case, rate float64) {
 			if total != 8 || done != len(order) {
 				t.Errorf("told of %d of %d", done, total)
@@ -79,19 +79,28 @@ func TestMeasure(t *testing.T) {
 	if !slices.Equal(a.Yardstick.Values, []float64{104, 105, 108}) {
 		t.Errorf("yardstick %v", a.Yardstick.Values)
 	}
+	if !slices.Equal(a.ThreadYardstick.Values, []float64{204, 205, 208}) {
+		t.Errorf("yardstick of a thread %v", a.ThreadYardstick.Values)
+	}
 }
 
-// One request in two hundred stalls: the median does not tell, p99 does where more
-// than a hundredth of requests do, and the largest always.
+// A stall of half a second in one request of many shows in the maximum, and where
+// more than a hundredth of requests stall, in p99. Had requests come at a steady
+// rate, one stall is enough for that.
 func TestStallShows(t *testing.T) {
 	clock := new(fakeClock)
-	measure := func(every, requests int) Latency {
-		c := clock.fakeCase("a", 1, 10, func(n int) time.Duration {
+	// measure makes requests of 10 ms. Wrapped around them is what stalls each of
+	// some number.
+	measure := func(every, requests int) (closed, open Latency) {
+		c := clock.fakeCase("a", 1, 10, constant(10*time.Millisecond))
+		request, n := c.Request, 0
+		c.Request = func(ctx context.Context, i int) (Served, error) {
 			if n%every == every-1 {
-				return 500 * time.Millisecond
+				clock.now += 490 * time.Millisecond
 			}
-			return 10 * time.Millisecond
-		})
+			n++
+			return request(ctx, i)
+		}
 		// The first request warms up.
 		stalls := requests / every
 		o := &MeasureOptions{Repetitions: 1, Duration: time.Duration(10*(requests-stalls)+500*stalls) * time.Millisecond, Clock: clock}
@@ -99,16 +108,113 @@ func TestStallShows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got[0].Latency
+		return got[0].Latency, got[0].OpenLatency
 	}
-	if got := measure(40, 100); got != (Latency{0.01, 0.01, 0.5, 0.5}) {
-		t.Errorf("two stalls in a hundred requests: %+v", got)
+	for _, c := range []struct {
+		every, requests int
+		closed          Latency
+		open            Latency
+	}{
+		{40, 100, Latency{0.01, 0.01, 0.5, 0.5}, Latency{0.01, 0.46, 0.5, 0.5}},
+		{60, 60, Latency{0.01, 0.01, 0.5, 0.5}, Latency{0.01, 0.45, 0.49, 0.5}},
+		{300, 300, Latency{0.01, 0.01, 0.01, 0.5}, Latency{0.01, 0.33, 0.47, 0.5}},
+		{1500, 1500, Latency{0.01, 0.01, 0.01, 0.5}, Latency{0.01, 0.01, 0.35, 0.5}},
+	} {
+		closed, open := measure(c.every, c.requests)
+		if closed != c.closed {
+			t.Errorf("a stall in each %d of %d requests: %+v, want %+v", c.every, c.requests, closed, c.closed)
+		}
+		if !near(open.P50, c.open.P50, 1e-9) || !near(open.P95, c.open.P95, 1e-9) || !near(open.P99, c.open.P99, 1e-9) || open.Max != c.open.Max {
+			t.Errorf("a stall in each %d of %d requests at a steady rate: %+v, want %+v", c.every, c.requests, open, c.open)
+		}
 	}
-	if got := measure(60, 60); got != (Latency{0.01, 0.01, 0.5, 0.5}) {
-		t.Errorf("one stall in sixty requests: %+v", got)
+}
+
+// Requests of different sizes, which come again and again, are no stalls.
+func TestOpenLatencyOfCycles(t *testing.T) {
+	var times []time.Duration
+	var places []int
+	for i := range 100 {
+		times = append(times, time.Duration(1+9*(i%5/4))*time.Millisecond)
+		places = append(places, i%5)
 	}
-	if got := measure(150, 300); got != (Latency{0.01, 0.01, 0.01, 0.5}) {
-		t.Errorf("two stalls in three hundred requests: %+v", got)
+	if got, want := openLatency(times, places), newLatency(times); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	// The mean of all is 2.8 ms, and two requests would have come meanwhile.
+	times[7] += 6 * time.Millisecond
+	want := newLatency(append(slices.Clone(times), times[7]-2800*time.Microsecond, times[7]-5600*time.Microsecond))
+	if got := openLatency(times, places); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := openLatency([]time.Duration{0, 0, time.Hour}, []int{0, 0, 0}); got.Max != 3600 {
+		t.Errorf("an hour among nothing: %+v", got)
+	}
+}
+
+// A case whose requests last long has few turns, all over the time of the others.
+func TestMeasureLongRequests(t *testing.T) {
+	clock := new(fakeClock)
+	turns := map[string][]int{}
+	count := func(c *Case) *Case {
+		request, calls := c.Request, 0
+		c.Request = func(ctx context.Context, i int) (Served, error) {
+			if calls++; calls > 1 && i == 0 {
+				turns[c.Model] = append(turns[c.Model], len(turns["short"]))
+			}
+			return request(ctx, i)
+		}
+		return c
+	}
+	cases := []*Case{
+		count(clock.fakeCase("short", 1, 10, constant(10*time.Millisecond))),
+		count(clock.fakeCase("long", 1, 10, constant(100*time.Millisecond))),
+		count(clock.fakeCase("longest", 1, 10, constant(10*time.Second))),
+	}
+	if _, err := Measure(t.Context(), cases, &MeasureOptions{Repetitions: 40, Duration: 2 * time.Second, Clock: clock}); err != nil {
+		t.Fatal(err)
+	}
+	if got := turns["longest"]; len(got) != 10 || got[0] > 2 || got[9] < 36 || got[5]-got[4] < 3 || got[5]-got[4] > 5 {
+		t.Errorf("requests of 10 s in the rounds %v, want ten of them", got)
+	}
+	if s, l := len(turns["short"]), len(turns["long"]); s != 40 || l < 28 || l > 31 {
+		t.Errorf("%d and %d turns, want 40 and about 30", s, l)
+	}
+}
+
+// Models are loaded again at equal distances, and what follows is no part of the
+// figures.
+func TestMeasureRefresh(t *testing.T) {
+	clock := new(fakeClock)
+	fresh, requests := true, 0
+	c := clock.fakeCase("a", 1, 10, func(int) time.Duration {
+		requests++
+		if fresh {
+			fresh = false
+			return time.Second
+		}
+		return 10 * time.Millisecond
+	})
+	var at []int
+	o := &MeasureOptions{Repetitions: 10, Duration: time.Second, Clock: clock, Refreshes: 4, Refresh: func(context.Context) error {
+		at = append(at, requests)
+		fresh = true
+		return nil
+	}}
+	got, err := Measure(t.Context(), []*Case{c}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each turn makes ten requests, and one that does not count begins each part.
+	if want := []int{21, 42, 63, 84}; !slices.Equal(at, want) {
+		t.Errorf("loaded again after %v requests, want %v", at, want)
+	}
+	if got[0].Requests != 100 || got[0].Latency.Max != 0.01 {
+		t.Errorf("%d requests, the longest %v s", got[0].Requests, got[0].Latency.Max)
+	}
+	o.Refresh = func(context.Context) error { return errors.New("it is gone") }
+	if _, err := Measure(t.Context(), []*Case{c}, o); err == nil || err.Error() != "it is gone" {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -119,7 +225,7 @@ func TestMeasureWholeCycles(t *testing.T) {
 	request := c.Request
 	c.Cycle = 7
 	c.Request = func(ctx context.Context, i int) (Served, error) { seen = append(seen, i); return request(ctx, i) }
-	got, err := Measure(t.Context(), []*Case{c}, &MeasureOptions{Repetitions: 2, Duration: 75 * time.Millisecond, Clock: clock})
+	got, err := Measure(t.Context(), []*Case{c}, &MeasureOptions{Repetitions: 2, Duration: 150 * time.Millisecond, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +243,7 @@ func TestMeasureCountsErrors(t *testing.T) {
 		return 10 * time.Millisecond
 	})
 	all := clock.fakeCase("all", 1, 10, constant(-10*time.Millisecond))
-	got, err := Measure(t.Context(), []*Case{some, all}, &MeasureOptions{Repetitions: 2, Duration: 40 * time.Millisecond, Clock: clock})
+	got, err := Measure(t.Context(), []*Case{some, all}, &MeasureOptions{Repetitions: 2, Duration: 80 * time.Millisecond, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,18 @@ type embedder struct {
 	busy              time.Duration
 }
 
+// tell has progress told how many of total texts are done. It may be nil.
+func (e *embedder) tell(progress func(path string, done, total int), total int) {
+	if progress == nil {
+		return
+	}
+	done := 0
+	e.done = func(n int) {
+		done += n
+		progress(e.model.File.Path, done, total)
+	}
+}
+
 // embedStep is how many texts are computed at a time: enough to keep all threads
 // busy, few enough to tell how far it is.
 const embedStep = 256

@@ -59,15 +59,30 @@ func ReadSpeedReport(name string, from io.Reader) (*SpeedReport, error) {
 			return nil, malformed("case %d, %s: %v", i, c.name(), err)
 		}
 	}
+	for i := range r.Models {
+		for _, s := range []*Samples{&r.Models[i].LoadSeconds, &r.Models[i].LoadCPU} {
+			if err := s.check(); err != nil {
+				return nil, malformed("model %d, %s: %v", i, r.Models[i].Name, err)
+			}
+		}
+	}
 	return r, nil
 }
 
 // check finds figures that nothing can be computed from.
 func (c *CaseSpeed) check() error {
-	s := &c.TokensPerSecond
+	for _, s := range []*Samples{&c.TokensPerSecond, &c.TokensPerCPUSecond, &c.Yardstick, &c.ThreadYardstick} {
+		if err := s.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Samples) check() error {
 	for _, v := range s.Values {
 		if !(v > 0) || math.IsInf(v, 0) {
-			return fmt.Errorf("%v tokens per second are no speed", v)
+			return fmt.Errorf("%v is no speed or time", v)
 		}
 	}
 	if len(s.Values) == 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // SpeedSchema names the form of a SpeedReport. It changes when that does.
-const SpeedSchema = "gguftool/bench-speed/1"
+const SpeedSchema = "gguftool/bench-speed/2"
 
 // A SpeedReport is what was measured of models, and on which machine. As JSON it
 // has the form of docs/json.md.
@@ -48,9 +48,10 @@ func ThisMachine() Machine {
 // Settings are how it was measured.
 type Settings struct {
 	Repetitions     int     `json:"repetitions"`
-	DurationSeconds float64 `json:"duration_seconds"` // of a repetition
+	DurationSeconds float64 `json:"duration_seconds"` // of a case, all its repetitions together
 	WarmupSeconds   float64 `json:"warmup_seconds"`
-	Text            string  `json:"text"` // name of the texts
+	Reloads         int     `json:"reloads"` // how often models were loaded again meanwhile
+	Text            string  `json:"text"`    // name of the texts
 }
 
 // A ModelSpeed is what there is to a model whatever its requests are.
@@ -60,9 +61,10 @@ type ModelSpeed struct {
 	FileBytes     int64   `json:"file_bytes"`
 	Precision     string  `json:"precision"`
 	Context       int     `json:"context"`
-	LoadSeconds   Samples `json:"load_seconds"`   // opening the file and loading it
-	ResidentBytes int64   `json:"resident_bytes"` // memory of a process that has loaded this model; 0 where it is not known
-	PeakBytes     int64   `json:"peak_bytes"`     // the most of one that has loaded it and made each kind of request; 0 where it is not known
+	LoadSeconds   Samples `json:"load_seconds"`     // opening the file and loading it
+	LoadCPU       Samples `json:"load_cpu_seconds"` // the same of processor time; no values where the system does not tell
+	ResidentBytes int64   `json:"resident_bytes"`   // memory of a process that has loaded this model; 0 where it is not known
+	PeakBytes     int64   `json:"peak_bytes"`       // the most of one that has loaded it and made each kind of request; 0 where it is not known
 }
 
 // A CaseSpeed is a Measurement as it is reported.
@@ -81,11 +83,16 @@ type CaseSpeed struct {
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"cpu_seconds"`
 
-	TokensPerSecond Samples `json:"tokens_per_second"`
-	TextsPerSecond  float64 `json:"texts_per_second"`
-	Latency         Latency `json:"latency_seconds"`
-	MedianLatency   Samples `json:"median_latency_seconds"` // of each repetition
-	Yardstick       Samples `json:"yardstick"`
+	TokensPerSecond    Samples   `json:"tokens_per_second"`
+	TokensPerCPUSecond Samples   `json:"tokens_per_cpu_second"` // no values where the system does not tell
+	TextsPerSecond     float64   `json:"texts_per_second"`
+	Latency            Latency   `json:"latency_seconds"`
+	Latencies          []float64 `json:"latency_distribution_seconds,omitempty"` // the shortest, those that 1 % to 99 % of requests did not exceed, the longest; of fewer than 101 requests all
+	OpenLatency        Latency   `json:"latency_open_seconds"`                   // had requests come at a steady rate
+	LatencyParts       []Latency `json:"latency_parts"`                          // of consecutive parts of the requests
+	MedianLatency      Samples   `json:"median_latency_seconds"`                 // of each repetition
+	Yardstick          Samples   `json:"yardstick"`
+	ThreadYardstick    Samples   `json:"thread_yardstick"`
 
 	FloatOperations int64   `json:"float_operations"`
 	ByteOperations  int64   `json:"byte_operations"`
@@ -100,8 +107,8 @@ func (m *Measurement) report(c *Ceilings) CaseSpeed {
 		Model: m.Case.Model, Threads: m.Case.Threads, Workload: m.Case.Workload(), Batch: m.Case.Batch, Length: m.Case.Length,
 		Requests: m.Requests, Errors: m.Errors, Texts: m.Served.Texts, Tokens: m.Served.Tokens,
 		Seconds: m.Seconds, CPUSeconds: m.CPUSeconds,
-		TokensPerSecond: m.TokensPerSecond, TextsPerSecond: m.TextsPerSecond(), Latency: m.Latency,
-		MedianLatency: m.MedianLatency, Yardstick: m.Yardstick,
+		TokensPerSecond: m.TokensPerSecond, TokensPerCPUSecond: m.TokensPerCPUSecond, TextsPerSecond: m.TextsPerSecond(),
+		Latency: m.Latency, Latencies: m.Latencies, OpenLatency: m.OpenLatency, LatencyParts: append([]Latency{}, m.LatencyParts...), MedianLatency: m.MedianLatency, Yardstick: m.Yardstick, ThreadYardstick: m.ThreadYardstick,
 		FloatOperations: m.Served.Work.FloatOperations, ByteOperations: m.Served.Work.ByteOperations, WeightBytes: m.Served.Work.WeightBytes,
 	}
 	if m.FirstError != nil {

@@ -23,6 +23,7 @@ type RetrievalSet struct {
 	CorpusIDs []string       // of the texts of Corpus
 	QueryIDs  []string       // of Queries
 	Relevant  []map[int]int  // for each query, the grades above 0 by number of the text
+	Strays    int            // judgments that name no query or text of the set, and are left out
 	corpus    map[string]int // number by id
 	queries   map[string]int // number by id
 	self      map[int]int    // text of the corpus with the id of a query, which is no answer to it
@@ -32,7 +33,8 @@ type RetrievalSet struct {
 // are means over queries.
 type RetrievalScore struct {
 	Queries  int      `json:"queries"`
-	Texts    int      `json:"texts"` // of the corpus
+	Texts    int      `json:"texts"`                     // of the corpus
+	Strays   int      `json:"stray_judgments,omitempty"` // that were left out
 	NDCG     Estimate `json:"ndcg_10"`
 	Recall10 Estimate `json:"recall_10"`
 	Recall   Estimate `json:"recall_100"`
@@ -59,13 +61,16 @@ func MeasureRetrieval(ctx context.Context, pool *cpu.Pool, set *RetrievalSet, qu
 	if err != nil {
 		return nil, err
 	}
+	return set.score(found), nil
+}
+
+// score scores what was found for each query, the best first.
+func (set *RetrievalSet) score(found [][]Hit) *RetrievalScore {
 	var ndcg, recall10, recall100, mrr []float64
 	for q, hits := range found {
 		texts := make([]int, 0, len(hits))
-		for _, h := range hits {
-			if self, ok := set.self[q]; !ok || h.Text != self {
-				texts = append(texts, h.Text)
-			}
+		for _, h := range set.others(q, hits) {
+			texts = append(texts, h.Text)
 		}
 		relevant := set.Relevant[q]
 		ndcg = append(ndcg, nDCG(texts, relevant, ShortList))
@@ -74,9 +79,19 @@ func MeasureRetrieval(ctx context.Context, pool *cpu.Pool, set *RetrievalSet, qu
 		mrr = append(mrr, reciprocalRank(texts, relevant, ShortList))
 	}
 	return &RetrievalScore{
-		Queries: len(queries), Texts: len(corpus), ndcg: ndcg,
+		Queries: len(set.Queries), Texts: len(set.Corpus), Strays: set.Strays, ndcg: ndcg,
 		NDCG: estimateMean(ndcg), Recall10: estimateMean(recall10), Recall: estimateMean(recall100), MRR: estimateMean(mrr),
-	}, nil
+	}
+}
+
+// others returns the hits of query q without the text with its id. It overwrites
+// hits.
+func (set *RetrievalSet) others(q int, hits []Hit) []Hit {
+	self, ok := set.self[q]
+	if !ok {
+		return hits
+	}
+	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Text == self })
 }
 
 // change estimates how much nDCG differs from that of a reference for the same set.

@@ -53,8 +53,64 @@ type Latency struct {
 // newLatency summarises times, of which there is at least one.
 func newLatency(times []time.Duration) Latency {
 	sorted := slices.Sorted(slices.Values(times))
-	percentile := func(p int) float64 {
-		return sorted[(len(sorted)*p+99)/100-1].Seconds()
+	return Latency{percentile(sorted, 50), percentile(sorted, 95), percentile(sorted, 99), sorted[len(sorted)-1].Seconds()}
+}
+
+// percentile returns the shortest of sorted times that p > 0 percent of them do
+// not exceed, in seconds.
+func percentile(sorted []time.Duration, p int) float64 {
+	return sorted[(len(sorted)*p+99)/100-1].Seconds()
+}
+
+// latencyCurve returns the distribution of times, of which there is at least one:
+// the shortest and the percentiles 1 to 100, or all of them in ascending order where
+// there are fewer than that.
+func latencyCurve(times []time.Duration) []float64 {
+	sorted := slices.Sorted(slices.Values(times))
+	var curve []float64
+	if len(sorted) <= 101 {
+		for _, t := range sorted {
+			curve = append(curve, t.Seconds())
+		}
+		return curve
 	}
-	return Latency{percentile(50), percentile(95), percentile(99), sorted[len(sorted)-1].Seconds()}
+	curve = append(curve, sorted[0].Seconds())
+	for p := 1; p <= 100; p++ {
+		curve = append(curve, percentile(sorted, p))
+	}
+	return curve
+}
+
+// openLatency summarises what requests would have taken that come at a steady rate,
+// whether the one before is answered or not. Who waits for an answer before he asks
+// again makes one request during a stall, and one slow request among hundreds tells
+// little of it: those that would have come meanwhile are left out ("coordinated
+// omission"). They are added here: where a request took longer than usual, others
+// at the usual distance waited for the rest of it.
+//
+// What is usual is the median of requests at the same place of their cycle, as these
+// do the same work.
+func openLatency(times []time.Duration, places []int) Latency {
+	byPlace := map[int][]time.Duration{}
+	for i, t := range times {
+		byPlace[places[i]] = append(byPlace[places[i]], t)
+	}
+	usual := map[int]time.Duration{}
+	var sum time.Duration
+	for place, t := range byPlace {
+		slices.Sort(t)
+		usual[place] = t[(len(t)-1)/2]
+		sum += usual[place]
+	}
+	distance := max(sum/time.Duration(len(usual)), 1)
+	// A stall adds as many requests at most as there were without it, so that one of
+	// an hour does not take all memory.
+	all := slices.Clone(times)
+	for i, t := range times {
+		late := min(int((t-usual[places[i]])/distance), max(1000, len(times)))
+		for k := 1; k <= late; k++ {
+			all = append(all, t-time.Duration(k)*distance)
+		}
+	}
+	return newLatency(all)
 }

@@ -40,27 +40,79 @@ func Search(ctx context.Context, pool *cpu.Pool, queries, corpus [][]float32, k 
 // eachScores calls visit with the dot products of each query and all texts of the
 // corpus. Calls overlap; the scores are valid during the call.
 func eachScores(ctx context.Context, pool *cpu.Pool, queries, corpus [][]float32, visit func(query int, scores []float32)) error {
-	if len(queries) == 0 || len(corpus) == 0 {
-		return nil
-	}
-	width := len(corpus[0])
-	texts, err := gemm.Pack(pool, len(corpus), width, func(buf []float32, from, to int) (gemm.View, error) {
-		return gather(buf, corpus[from:to], width), nil
-	})
-	if err != nil {
+	s, err := newSearcher(pool, queries, corpus)
+	if err != nil || s == nil {
 		return err
 	}
-	step := max(1, searchBytes/4/len(corpus))
-	rows := make([]float32, min(step, len(queries))*width)
-	scores := make([]float32, min(step, len(queries))*len(corpus))
-	for from := 0; from < len(queries); from += step {
+	return searchTogether(ctx, pool, []*searcher{s}, func(q int, scores [][]float32) { visit(q, scores[0]) })
+}
+
+// A searcher compares queries with a corpus by the vectors of one model.
+type searcher struct {
+	queries [][]float32
+	corpus  *gemm.Matrix
+	vectors int // of the corpus
+	width   int // numbers in a vector
+
+	// Where texts were cut, fold makes scores of texts of those of chunks.
+	fold func(chunks []float32) []float32
+
+	rows, scores []float32 // memory to work in
+}
+
+// newSearcher returns nil where there is nothing to compare.
+func newSearcher(pool *cpu.Pool, queries, corpus [][]float32) (*searcher, error) {
+	if len(queries) == 0 || len(corpus) == 0 {
+		return nil, nil
+	}
+	s := &searcher{queries: queries, vectors: len(corpus), width: len(corpus[0])}
+	var err error
+	s.corpus, err = gemm.Pack(pool, s.vectors, s.width, func(buf []float32, from, to int) (gemm.View, error) {
+		return gather(buf, corpus[from:to], s.width), nil
+	})
+	return s, err
+}
+
+// multiply returns the dot products of some queries, a row for each.
+func (s *searcher) multiply(pool *cpu.Pool, from, to int) gemm.View {
+	part := s.queries[from:to]
+	if need := len(part) * s.vectors; len(s.scores) < need {
+		s.scores, s.rows = make([]float32, need), make([]float32, len(part)*s.width)
+	}
+	product := gemm.Dense(s.scores[:len(part)*s.vectors], len(part), s.vectors)
+	gemm.Mul(pool, product, gather(s.rows, part, s.width), s.corpus, gemm.Epilogue{})
+	return product
+}
+
+// searchTogether calls visit with the scores of all texts for each query, by each
+// of searchers, which have equally many queries and texts. Calls overlap; the
+// scores are valid during the call.
+func searchTogether(ctx context.Context, pool *cpu.Pool, searchers []*searcher, visit func(query int, scores [][]float32)) error {
+	vectors := 0
+	for _, s := range searchers {
+		vectors = max(vectors, s.vectors)
+	}
+	queries := len(searchers[0].queries)
+	step := max(1, searchBytes/4/vectors)
+	for from := 0; from < queries; from += step {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		part := queries[from:min(from+step, len(queries))]
-		product := gemm.Dense(scores[:len(part)*len(corpus)], len(part), len(corpus))
-		gemm.Mul(pool, product, gather(rows, part, width), texts, gemm.Epilogue{})
-		pool.Each(len(part), func(_, i int) { visit(from+i, product.Row(i)) })
+		to := min(from+step, queries)
+		var products []gemm.View
+		for _, s := range searchers {
+			products = append(products, s.multiply(pool, from, to))
+		}
+		pool.Each(to-from, func(_, i int) {
+			scores := make([][]float32, len(searchers))
+			for j, s := range searchers {
+				scores[j] = products[j].Row(i)
+				if s.fold != nil {
+					scores[j] = s.fold(scores[j])
+				}
+			}
+			visit(from+i, scores)
+		})
 	}
 	return nil
 }

@@ -42,10 +42,12 @@ type SpeedOptions struct {
 // A speedModel is a model and what its requests need.
 type speedModel struct {
 	ModelFile
-	file  *gguf.File
-	model *infer.Model
-	tok   *tokenizer.Tokenizer // nil where the file has none that is known
-	noTok error                // why
+	file    *gguf.File
+	options *infer.Options
+	model   *infer.Model
+	threads map[int]*infer.Model // the same, for each number of threads that was asked for
+	tok     *tokenizer.Tokenizer // nil where the file has none that is known
+	noTok   error                // why
 }
 
 // openModel opens and loads a model.
@@ -54,14 +56,28 @@ func openModel(f ModelFile, o *SpeedOptions, threads int) (*speedModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &speedModel{ModelFile: f, file: file}
+	m := &speedModel{ModelFile: f, file: file, options: &infer.Options{Threads: threads, Precision: o.Precision}}
 	m.tok, m.noTok = tokenizer.FromGGUF(file.Metadata)
-	m.model, err = infer.Load(file, &infer.Options{Threads: threads, Precision: o.Precision})
-	if err != nil {
+	if err := m.load(); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// load loads the model, at other addresses than before.
+func (m *speedModel) load() (err error) {
+	m.model, m.threads = nil, map[int]*infer.Model{}
+	m.model, err = infer.Load(m.file, m.options)
+	return err
+}
+
+// with returns the model for a number of threads.
+func (m *speedModel) with(threads int) *infer.Model {
+	if m.threads[threads] == nil {
+		m.threads[threads] = m.model.WithThreads(threads)
+	}
+	return m.threads[threads]
 }
 
 // MeasureSpeed measures models side by side.
@@ -79,7 +95,10 @@ func MeasureSpeed(ctx context.Context, models []ModelFile, o *SpeedOptions) (*Sp
 			WarmupSeconds: o.Measure.Warmup.Seconds(), Text: o.TextName,
 		},
 	}
-	var cases []*Case
+	var (
+		cases  []*Case
+		opened []*speedModel
+	)
 	for _, f := range models {
 		o.stage("loading " + f.Name)
 		speed, m, err := o.alone(ctx, f)
@@ -95,7 +114,8 @@ func MeasureSpeed(ctx context.Context, models []ModelFile, o *SpeedOptions) (*Sp
 			continue
 		}
 		defer m.file.Close()
-		if cases, err = m.cases(o); err != nil {
+		opened = append(opened, m)
+		if cases, err = m.cases(o.silent()); err != nil {
 			return nil, err
 		}
 	}
@@ -108,7 +128,8 @@ func MeasureSpeed(ctx context.Context, models []ModelFile, o *SpeedOptions) (*Sp
 				return nil, err
 			}
 			defer m.file.Close()
-			c, err := m.cases(&SpeedOptions{Threads: o.Threads, Batches: o.Batches, Lengths: o.Lengths, Texts: o.Texts}) // notes were made
+			opened = append(opened, m)
+			c, err := m.cases(o.silent())
 			if err != nil {
 				return nil, err
 			}
@@ -134,9 +155,32 @@ func MeasureSpeed(ctx context.Context, models []ModelFile, o *SpeedOptions) (*Sp
 			o.Measure.Yardstick = newYardstick()
 		}
 	}
+	o.Measure.Refreshes = r.refreshes(len(cases))
+	o.Measure.Refresh = func(ctx context.Context) error {
+		for _, m := range opened {
+			m.model, m.threads = nil, nil
+		}
+		debug.FreeOSMemory()
+		for _, m := range opened {
+			if err := m.load(); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+	r.Settings.Reloads = o.Measure.Refreshes
 	measured, err := Measure(ctx, cases, &o.Measure)
 	if err != nil {
 		return nil, err
+	}
+	for i := range r.Ceilings {
+		// The machine was perhaps not free at the start.
+		c := &r.Ceilings[i]
+		for k := range measured {
+			if y := measured[k].Yardstick.Values; measured[k].Case.Threads == c.Threads && len(y) > 0 {
+				c.FloatOperations = max(c.FloatOperations, maximum(y))
+			}
+		}
 	}
 	for i := range measured {
 		var ceilings *Ceilings
@@ -149,6 +193,29 @@ func MeasureSpeed(ctx context.Context, models []ModelFile, o *SpeedOptions) (*Sp
 	}
 	r.Process = ThisProcess()
 	return r, nil
+}
+
+// Where a model lies in memory, by chance, makes it up to a tenth slower or faster,
+// so it is loaded again while it is measured, in no more than a part of that time.
+const (
+	mostReloads = 4
+	reloadShare = 0.25
+)
+
+// refreshes returns how often models are loaded again.
+func (r *SpeedReport) refreshes(cases int) int {
+	var load float64
+	for _, m := range r.Models {
+		load += m.LoadSeconds.Median
+	}
+	most := reloadShare * float64(cases) * r.Settings.DurationSeconds / max(load, 1e-9)
+	return int(min(mostReloads, most, float64(r.Settings.Repetitions-1)))
+}
+
+// silent returns the options that cases need, without anyone to be told again of
+// what is left out.
+func (o *SpeedOptions) silent() *SpeedOptions {
+	return &SpeedOptions{Threads: o.Threads, Batches: o.Batches, Lengths: o.Lengths, Texts: o.Texts}
 }
 
 func (o *SpeedOptions) stage(what string) {
@@ -167,8 +234,8 @@ func (o *SpeedOptions) note(format string, args ...any) {
 // loaded.
 func (o *SpeedOptions) alone(ctx context.Context, f ModelFile) (*ModelSpeed, *speedModel, error) {
 	var (
-		m     *speedModel
-		loads []float64
+		m          *speedModel
+		loads, cpu []float64
 	)
 	for i := range max(1, o.Loads) {
 		if m != nil {
@@ -181,12 +248,15 @@ func (o *SpeedOptions) alone(ctx context.Context, f ModelFile) (*ModelSpeed, *sp
 		} else {
 			runtime.GC()
 		}
-		start := time.Now()
+		start, busy := time.Now(), processTime()
 		var err error
 		if m, err = openModel(f, o, o.Threads[0]); err != nil {
 			return nil, nil, err
 		}
 		loads = append(loads, time.Since(start).Seconds())
+		if busy := processTime() - busy; busy > 0 {
+			cpu = append(cpu, busy.Seconds())
+		}
 		if err := ctx.Err(); err != nil {
 			m.file.Close()
 			return nil, nil, err
@@ -194,7 +264,7 @@ func (o *SpeedOptions) alone(ctx context.Context, f ModelFile) (*ModelSpeed, *sp
 	}
 	speed := &ModelSpeed{
 		Name: f.Name, Architecture: m.file.Metadata.Architecture(), Precision: m.model.Precision().String(),
-		Context: m.model.ContextLength(), LoadSeconds: NewSamples(loads),
+		Context: m.model.ContextLength(), LoadSeconds: NewSamples(loads), LoadCPU: samplesOrNone(cpu),
 	}
 	for _, s := range m.file.Shards {
 		speed.FileBytes += s.Size
@@ -222,7 +292,7 @@ func (o *SpeedOptions) alone(ctx context.Context, f ModelFile) (*ModelSpeed, *sp
 func (m *speedModel) cases(o *SpeedOptions) ([]*Case, error) {
 	var all []*Case
 	for _, threads := range o.Threads {
-		model := m.model.WithThreads(threads)
+		model := m.with(threads)
 		for _, length := range o.Lengths {
 			switch {
 			case length > model.ContextLength():
@@ -240,9 +310,9 @@ func (m *speedModel) cases(o *SpeedOptions) ([]*Case, error) {
 				c := &Case{Model: m.Name, Threads: model.Threads(), Batch: batch, Length: length}
 				if length == 0 {
 					requests := textRequests(o.Texts, batch)
-					c.Request, c.Cycle = m.textRequests(model, requests), len(requests)
+					c.Request, c.Cycle = m.textRequests(threads, requests), len(requests)
 				} else {
-					c.Request = idRequests(model, syntheticIDs(model.Vocabulary(), batch, length))
+					c.Request = m.idRequests(threads, syntheticIDs(model.Vocabulary(), batch, length))
 				}
 				all = append(all, c)
 			}
@@ -259,22 +329,25 @@ func embedOptions(m *infer.Model) *infer.EmbedOptions {
 	return new(infer.EmbedOptions)
 }
 
-func idRequests(m *infer.Model, requests [][][]int32) func(context.Context, int) (Served, error) {
-	batch, length := len(requests[0]), len(requests[0][0])
+// idRequests makes requests of tokens. The model is asked for each time, as it may
+// have been loaded again.
+func (m *speedModel) idRequests(threads int, requests [][][]int32) func(context.Context, int) (Served, error) {
+	model, batch, length := m.with(threads), len(requests[0]), len(requests[0][0])
 	lengths := make([]int, batch)
 	for i := range lengths {
 		lengths[i] = length
 	}
-	served := Served{Texts: batch, Tokens: batch * length, Work: m.Work(lengths)}
-	o := embedOptions(m)
+	served := Served{Texts: batch, Tokens: batch * length, Work: model.Work(lengths)}
+	o := embedOptions(model)
 	return func(ctx context.Context, i int) (Served, error) {
-		_, err := m.Embed(ctx, requests[i%len(requests)], o)
+		_, err := m.with(threads).Embed(ctx, requests[i%len(requests)], o)
 		return served, err
 	}
 }
 
 // textRequests makes requests of texts, whose tokenization is part of the work.
-func (m *speedModel) textRequests(model *infer.Model, requests [][]string) func(context.Context, int) (Served, error) {
+func (m *speedModel) textRequests(threads int, requests [][]string) func(context.Context, int) (Served, error) {
+	model := m.with(threads)
 	o := embedOptions(model)
 	o.Truncated = func(text, from, to int) {}
 	work := make([]infer.Work, len(requests)) // computed once, outside of what is measured
@@ -287,7 +360,7 @@ func (m *speedModel) textRequests(model *infer.Model, requests [][]string) func(
 	}
 	return func(ctx context.Context, i int) (Served, error) {
 		texts := requests[i%len(requests)]
-		_, tokens, err := model.EmbedTexts(ctx, m.tok, texts, o)
+		_, tokens, err := m.with(threads).EmbedTexts(ctx, m.tok, texts, o)
 		served := Served{Texts: len(texts), Work: work[i%len(requests)]}
 		for _, n := range tokens {
 			served.Tokens += n

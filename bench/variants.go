@@ -16,6 +16,8 @@ import (
 	"github.com/gguftool/gguftool/convert"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/imatrix"
+	"github.com/gguftool/gguftool/internal/atomicfile"
+	"github.com/gguftool/gguftool/kernels/block"
 	"github.com/gguftool/gguftool/quantize"
 )
 
@@ -25,6 +27,7 @@ import (
 //	FOLDER/NAME-HASH/NAME-F32.gguf           of a checkpoint
 //	FOLDER/NAME-HASH/NAME-Q4_K_M.gguf
 //	FOLDER/NAME-HASH/NAME-Q4_K_M-HASH.gguf   with importance
+//	FOLDER/NAME-HASH/NAME-imatrix-HASH.gguf  importance
 //
 // A hash is of what the files are made of, so that a file that is there is the one
 // that would be made: contents, not names or times, and Version. Nothing is ever
@@ -127,6 +130,57 @@ func (w *Workshop) Quantized(ctx context.Context, reference string, types []gguf
 	return outs, err
 }
 
+// Importance returns the importance file of the model in the file reference, which
+// measure makes unless it is there. basis is what importance depends on besides
+// the model: the texts, and how it is shown them.
+func (w *Workshop) Importance(ctx context.Context, reference, basis string, measure func() (*imatrix.File, error)) (string, error) {
+	f, err := gguf.Open(reference)
+	if err != nil {
+		return "", err
+	}
+	dir, name, err := w.folderOf(ctx, f)
+	f.Close()
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.Sum256([]byte(basis))
+	path, exists, err := place(dir, name+"-imatrix-"+hex.EncodeToString(hash[:8]))
+	if err != nil || exists {
+		return path, err
+	}
+	m, err := measure()
+	if err != nil {
+		return "", err
+	}
+	out, err := atomicfile.Create(path, true)
+	if err != nil {
+		return "", err
+	}
+	defer out.Abort()
+	if err := m.WriteGGUF(out); err != nil {
+		return "", err
+	}
+	return path, out.Commit(true)
+}
+
+// importanceOf names what the errors of weights in a file were weighed with: the
+// text that importance was measured on, or the importance file. It is empty where
+// none of the types that the file holds makes use of importance.
+func importanceOf(f *gguf.File) string {
+	name := ""
+	for _, key := range []string{quantize.KeyImatrixDataset, quantize.KeyImatrixFile} {
+		if name == "" {
+			name = f.Metadata.Text(key)
+		}
+	}
+	for _, t := range f.Tensors {
+		if codec, ok := block.Lookup(t.Type); ok && codec.Weighs() {
+			return name
+		}
+	}
+	return ""
+}
+
 // folderOf returns where the quantized files of the model in f belong, and how
 // their names begin.
 func (w *Workshop) folderOf(ctx context.Context, f *gguf.File) (dir, name string, err error) {
@@ -221,5 +275,9 @@ func checkpointFiles(dir string) ([]string, error) {
 		return nil, err
 	}
 	slices.Sort(all)
-	return convert.SelectFiles(all, true)
+	files, err := convert.SelectFiles(all, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return files, nil
 }

@@ -67,7 +67,7 @@ func CompareVectors(ctx context.Context, pool *cpu.Pool, reference, other [][]fl
 	case n != len(other):
 		return nil, fmt.Errorf("there are %d vectors to compare with those of %d texts", len(other), n)
 	case n < MinTexts:
-		return nil, fmt.Errorf("%d texts are too few to compare similarities; take at least %d", n, MinTexts)
+		return nil, tooFewTexts(n)
 	case dimensions < 1:
 		return nil, fmt.Errorf("vectors of %d dimensions cannot be compared", dimensions)
 	}
@@ -105,6 +105,10 @@ func CompareVectors(ctx context.Context, pool *cpu.Pool, reference, other [][]fl
 	}
 	f.Overlap, f.Correlation, f.KL = estimateMean(overlaps), estimateMean(correlations), estimateMean(kls)
 	return f, nil
+}
+
+func tooFewTexts(n int) error {
+	return fmt.Errorf("too few texts to compare similarities: %d; take at least %d", n, MinTexts)
 }
 
 // addLosses compares each vector with that of the reference.
