@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/gguftool/gguftool/bench"
@@ -34,6 +35,9 @@ func (r *fidelityReport) tables() []figureTable {
 		}
 		if m.Reference.Retrieval != nil {
 			tables = append(tables, retrievalOf(m))
+			if len(m.Reference.Retrieval.Stages) > 0 {
+				tables = append(tables, stagesOf(m))
+			}
 		}
 		for i := range m.Reference.Pairs {
 			tables = append(tables, pairsOf(m, i))
@@ -63,6 +67,10 @@ func levelsOf(m *bench.Fidelity) figureTable {
 	for range m.Reference.Pairs {
 		t.columns = append(t.columns, "of Spearman>")
 	}
+	weighed := slices.ContainsFunc(m.Files, func(f bench.FileFidelity) bool { return f.Importance != "" })
+	if weighed {
+		t.columns = append(t.columns, "importance of")
+	}
 	t.columns = append(t.columns, "tokens/s>", "in")
 	truncated := 0
 	for i, f := range allFiles(m) {
@@ -77,6 +85,9 @@ func levelsOf(m *bench.Fidelity) figureTable {
 		}
 		for _, p := range f.Pairs {
 			cells = append(cells, retained(p.Retention))
+		}
+		if weighed {
+			cells = append(cells, orDash(f.Importance))
 		}
 		speed := "-"
 		if f.Speed > 0 {
@@ -121,7 +132,53 @@ func retrievalOf(m *bench.Fidelity) figureTable {
 		}
 		t.row(fileName(f), plusMinus(r.NDCG, 4), change, plusMinus(r.Recall10, 4), plusMinus(r.Recall, 4), plusMinus(r.MRR, 4))
 	}
+	if s.Strays > 0 {
+		t.notes = append(t.notes, fmt.Sprintf("judgments left out, as they name queries or texts that are not there: %s", texttable.Grouped(int64(s.Strays))))
+	}
 	return t
+}
+
+// stagesOf shows what each way to search adds to the one before.
+func stagesOf(m *bench.Fidelity) figureTable {
+	t := figureTable{
+		title:   "Ways to search, each on top of the one before",
+		columns: []string{"file", "search", "nDCG@10>", "gain>", "change>", "recall@10>", "recall@100>", "MRR@10>"},
+	}
+	for i, f := range allFiles(m) {
+		row := func(search string, s *bench.RetrievalScore, gain string, change bench.Estimate) {
+			versus := "-"
+			if i > 0 {
+				versus = plusMinus(change, 4)
+			}
+			t.row(fileName(f), search, plusMinus(s.NDCG, 4), gain, versus, plusMinus(s.Recall10, 4), plusMinus(s.Recall, 4), plusMinus(s.MRR, 4))
+		}
+		row("whole texts", f.Retrieval.RetrievalScore, "-", f.Retrieval.Change)
+		for j := range f.Retrieval.Stages {
+			s := &f.Retrieval.Stages[j]
+			row(stageName(s), s.RetrievalScore, plusMinus(s.Gain, 4), s.Change)
+		}
+	}
+	return t
+}
+
+// stageName says what a search does besides the one before.
+func stageName(s *bench.SearchStage) string {
+	model := texttable.Safe(s.Model)
+	switch s.Stage {
+	case bench.StageChunks:
+		return texttable.Grouped(int64(s.Chunks)) + " chunks"
+	case bench.StageHybrid:
+		return fmt.Sprintf("+ %v of %s", s.Weight, model)
+	}
+	return fmt.Sprintf("+ %d reranked by %s", s.Depth, model)
+}
+
+// orDash returns s as it is safe to show, or a dash where there is nothing.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return texttable.Safe(s)
 }
 
 func pairsOf(m *bench.Fidelity, set int) figureTable {
@@ -199,6 +256,24 @@ func recordsOf(t *figureTable, reference string, f bench.FileFidelity, isReferen
 		if !isReference {
 			estimate(s.Name, "", "ndcg_10_change", s.Change)
 			one(s.Name, "", "retention", s.Retention)
+		}
+	}
+	if f.Retrieval != nil {
+		for j := range f.Retrieval.Stages {
+			s := &f.Retrieval.Stages[j]
+			name := s.Stage
+			if s.Stage == bench.StageHybrid {
+				name += "_" + number(s.Weight)
+			}
+			estimate(f.Retrieval.Name, "", name+"_ndcg_10", s.NDCG)
+			estimate(f.Retrieval.Name, "", name+"_recall_10", s.Recall10)
+			estimate(f.Retrieval.Name, "", name+"_recall_100", s.Recall)
+			estimate(f.Retrieval.Name, "", name+"_mrr_10", s.MRR)
+			estimate(f.Retrieval.Name, "", name+"_ndcg_10_gain", s.Gain)
+			if !isReference {
+				estimate(f.Retrieval.Name, "", name+"_ndcg_10_change", s.Change)
+				one(f.Retrieval.Name, "", name+"_retention", s.Retention)
+			}
 		}
 	}
 	for _, p := range f.Pairs {

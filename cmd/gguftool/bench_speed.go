@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gguftool/gguftool/bench"
+	"github.com/gguftool/gguftool/bench/report"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/internal/texttable"
@@ -32,6 +33,7 @@ type speedOptions struct {
 	precision   string
 	roofline    bool
 	format      reportFormat
+	html        htmlOptions
 }
 
 func newSpeed(set *settings) *cobra.Command {
@@ -49,13 +51,15 @@ threads, batch and length the table has tokens and texts per second, the latency
 requests (p50, p95, p99, max), processor time, and the share of what the machine
 can multiply and of what it can read from memory, both measured at the start.
 
-Each case is measured --repetitions times for --duration; the median is shown with
-half the distance of the quartiles as ±. Models are measured side by side,
-repetition by repetition. Without a model there is a built-in one of the shape of
-all-MiniLM-L6-v2 with random weights.`,
+Each case is measured for --duration, divided into --repetitions that take turns
+with those of other cases and models, so that all meet the same disturbances. Shown
+are the median of the repetitions, with half the distance of the quartiles as ±.
+Without a model there is a built-in one of the shape of all-MiniLM-L6-v2 with random
+weights. What the figures mean is in docs/bench.md.`,
 		Example: `  gguftool bench
   gguftool bench minilm-f32.gguf minilm-q4_k_m.gguf minilm-q8_0.gguf
   gguftool bench model.gguf --threads 1,2,4 --batch 1,8,64 --length 16,128,text -o markdown
+  gguftool bench minilm-f32.gguf minilm-q4_k_m.gguf --html report.html
   gguftool bench model.gguf -o json >before.json`,
 		Args: cobra.ArbitraryArgs,
 
@@ -72,13 +76,14 @@ all-MiniLM-L6-v2 with random weights.`,
 	f.IntSliceVarP(&o.batches, "batch", "b", []int{1, 16}, "numbers of texts in a request")
 	f.StringSliceVarP(&o.lengths, "length", "l", []string{"16", "128", "text"}, "numbers of tokens of random texts; \"text\" is real text")
 	f.StringVar(&o.text, "text", "", "`FILE` with real texts, one a line, - for standard input (default: 36 that are built in)")
-	f.DurationVarP(&o.duration, "duration", "d", 200*time.Millisecond, "`TIME` of a repetition, at least")
-	f.IntVarP(&o.repetitions, "repetitions", "r", 10, "repeat each case `N` times")
+	f.DurationVarP(&o.duration, "duration", "d", 2*time.Second, "`TIME` that each case is measured, all its repetitions together")
+	f.IntVarP(&o.repetitions, "repetitions", "r", 40, "divide that time into `N` repetitions, or 10 at least where requests last longer")
 	f.DurationVar(&o.warmup, "warmup", 100*time.Millisecond, "`TIME` of requests that do not count, before the first repetition")
-	f.IntVar(&o.loads, "loads", 3, "load each model `N` times to measure that")
+	f.IntVar(&o.loads, "loads", 5, "load each model `N` times to measure that")
 	f.StringVar(&o.precision, "precision", "auto", "`PRECISION` to compute in: f32, int8, or auto (the fastest that file and machine allow)")
 	f.BoolVar(&o.roofline, "roofline", true, "measure what the machine can do at most")
 	o.format.addFlags(cmd)
+	o.html.addFlags(cmd)
 	return cmd
 }
 
@@ -105,6 +110,10 @@ func (o *speedOptions) run(cmd *cobra.Command, set *settings, args []string) err
 		}
 		library.TextName = filepath.Base(o.text)
 	}
+	if err := o.html.create(); err != nil {
+		return err
+	}
+	defer o.html.abort()
 	models, remove, err := o.models(args, library.Precision)
 	defer remove()
 	if err != nil {
@@ -133,13 +142,13 @@ func (o *speedOptions) run(cmd *cobra.Command, set *settings, args []string) err
 			stage.finish()
 			stage, bar = nil, newCounter(stderr, show, "", total)
 		}
-		what := fmt.Sprintf("%s, %d x %s, %d threads", texttable.Safe(c.Model), c.Batch, lengthName(c.Length), c.Threads)
+		what := texttable.Safe(c.String())
 		if rate > 0 {
 			what += fmt.Sprintf(": %s tokens/s", texttable.Grouped(int64(rate)))
 		}
 		bar.update(done, what)
 	}
-	report, err := bench.MeasureSpeed(cmd.Context(), models, library)
+	measured, err := bench.MeasureSpeed(cmd.Context(), models, library)
 	if stage != nil {
 		stage.finish()
 	}
@@ -147,23 +156,19 @@ func (o *speedOptions) run(cmd *cobra.Command, set *settings, args []string) err
 	if err != nil {
 		return err
 	}
-	report.Version = cmd.Root().Version
-	if err := o.format.print(cmd.OutOrStdout(), speedOutput{report}); err != nil {
+	measured.Version = cmd.Root().Version
+	if err := o.format.print(cmd.OutOrStdout(), speedOutput{measured}); err != nil {
 		return err
 	}
-	for _, c := range report.Cases {
+	if err := o.html.write(cmd, set, func() *report.Page { return report.Speed(measured) }); err != nil {
+		return err
+	}
+	for _, c := range measured.Cases {
 		if c.Errors > 0 {
 			return fmt.Errorf("%s: %d requests of %d texts failed; the first: %s", c.Model, c.Errors, c.Batch, c.FirstError)
 		}
 	}
 	return nil
-}
-
-func lengthName(n int) string {
-	if n == 0 {
-		return "text"
-	}
-	return strconv.Itoa(n)
 }
 
 // parse checks the flags; everything wrong here is wrong usage.
@@ -172,7 +177,7 @@ func (o *speedOptions) parse(cmd *cobra.Command) (*bench.SpeedOptions, error) {
 	if err != nil {
 		return nil, usagef("--precision: %w", err)
 	}
-	if err := o.format.check(); err != nil {
+	if err := errors.Join(o.format.check(), o.html.check()); err != nil {
 		return nil, err
 	}
 	library := &bench.SpeedOptions{

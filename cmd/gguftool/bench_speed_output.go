@@ -27,7 +27,7 @@ func (r speedOutput) tables() []figureTable {
 			percentage(m.LoadSeconds.Spread()), megabytes(m.ResidentBytes), megabytes(m.PeakBytes))
 	}
 	speed := figureTable{title: "Speed", columns: []string{"model", "threads>", "batch>", "length>", "tokens/s>", "±>", "texts/s>",
-		"p50 ms>", "p95 ms>", "p99 ms>", "max ms>", "requests>", "CPU>", "arithmetic>", "memory>", "errors>"}}
+		"p50 ms>", "p95 ms>", "p99 ms>", "max ms>", "open p99>", "requests>", "CPU>", "arithmetic>", "memory>", "errors>"}}
 	for _, c := range r.Cases {
 		length := strconv.Itoa(c.Length)
 		if c.Workload == "text" {
@@ -35,7 +35,7 @@ func (r speedOutput) tables() []figureTable {
 		}
 		speed.row(texttable.Safe(c.Model), strconv.Itoa(c.Threads), strconv.Itoa(c.Batch), length,
 			texttable.Grouped(int64(c.TokensPerSecond.Median+0.5)), percentage(c.TokensPerSecond.Spread()), significant(c.TextsPerSecond),
-			significant(1e3*c.Latency.P50), significant(1e3*c.Latency.P95), significant(1e3*c.Latency.P99), significant(1e3*c.Latency.Max),
+			significant(1e3*c.Latency.P50), significant(1e3*c.Latency.P95), significant(1e3*c.Latency.P99), significant(1e3*c.Latency.Max), significant(1e3*c.OpenLatency.P99),
 			texttable.Grouped(int64(c.Requests)), significant(c.CPUSeconds/max(c.Seconds, 1e-9)), percentage(c.ArithmeticShare), percentage(c.MemoryShare), strconv.Itoa(c.Errors))
 	}
 	machine := figureTable{title: "Machine", columns: []string{"threads>", "f32 Gop/s>", "int8 Gop/s>", "memory GB/s>"}}
@@ -52,7 +52,7 @@ func (r speedOutput) tables() []figureTable {
 
 func (r speedOutput) records() figureTable {
 	t := figureTable{columns: []string{"model", "precision", "threads", "workload", "batch", "length", "requests", "errors", "texts", "tokens", "seconds", "cpu_seconds",
-		"tokens_per_second", "tokens_per_second_low", "tokens_per_second_high", "texts_per_second", "latency_p50", "latency_p95", "latency_p99", "latency_max",
+		"tokens_per_second", "tokens_per_second_low", "tokens_per_second_high", "texts_per_second", "latency_p50", "latency_p95", "latency_p99", "latency_max", "latency_open_p99",
 		"arithmetic_share", "memory_share", "load_seconds", "resident_bytes", "peak_bytes", "file_bytes"}}
 	for _, c := range r.Cases {
 		var m bench.ModelSpeed
@@ -64,7 +64,7 @@ func (r speedOutput) records() figureTable {
 		t.row(c.Model, m.Precision, strconv.Itoa(c.Threads), c.Workload, strconv.Itoa(c.Batch), strconv.Itoa(c.Length), strconv.Itoa(c.Requests),
 			strconv.Itoa(c.Errors), strconv.Itoa(c.Texts), strconv.Itoa(c.Tokens), exact(c.Seconds), exact(c.CPUSeconds),
 			exact(c.TokensPerSecond.Median), exact(c.TokensPerSecond.Low), exact(c.TokensPerSecond.High), exact(c.TextsPerSecond),
-			exact(c.Latency.P50), exact(c.Latency.P95), exact(c.Latency.P99), exact(c.Latency.Max),
+			exact(c.Latency.P50), exact(c.Latency.P95), exact(c.Latency.P99), exact(c.Latency.Max), exact(c.OpenLatency.P99),
 			exact(c.ArithmeticShare), exact(c.MemoryShare), exact(m.LoadSeconds.Median),
 			strconv.FormatInt(m.ResidentBytes, 10), strconv.FormatInt(m.PeakBytes, 10), strconv.FormatInt(m.FileBytes, 10))
 	}

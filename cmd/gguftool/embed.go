@@ -251,6 +251,9 @@ func (j *embedJob) embed(ctx context.Context, batch []text) error {
 	if long, ok := errors.AsType[*infer.TooLongError](err); ok {
 		return fmt.Errorf("%s%w (--truncate)", batch[long.Text-j.texts].where(), err)
 	}
+	if empty, ok := errors.AsType[*infer.EmptyTextError](err); ok {
+		return fmt.Errorf("%s%w: it is empty, and this model adds none of its own; leave it out", batch[empty.Text-j.texts].where(), err)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/modelfile"
+	"github.com/gguftool/gguftool/ollama"
 	"github.com/gguftool/gguftool/quantize"
 )
 
@@ -59,6 +61,12 @@ func exitCode(err error) int {
 		return exitCheckFailed
 	}
 	if _, ok := errors.AsType[*bench.FloorError](err); ok {
+		return exitCheckFailed
+	}
+	if _, ok := errors.AsType[*modelfile.CheckError](err); ok {
+		return exitCheckFailed
+	}
+	if _, ok := errors.AsType[*ollama.VerifyError](err); ok {
 		return exitCheckFailed
 	}
 	return exitFailed

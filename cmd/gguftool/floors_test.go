@@ -12,10 +12,10 @@ import (
 // floors orders the packages of the module: imports point down, or sideways to
 // a package of the same floor that stands to the left in its row.
 var floors = [][]string{
-	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/npy", "internal/texttable", "internal/ordered", "gguf"},
-	{"kernels/cpu", "kernels/peak", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding", "hub"},
+	{"internal/fault", "internal/mmap", "internal/atomicfile", "internal/npy", "internal/texttable", "internal/ordered", "internal/jinja", "deploy", "gguf", "modelfile", "ollama"},
+	{"kernels/cpu", "kernels/peak", "kernels/vec", "kernels/block", "kernels/gemm", "tokenizer", "embedding", "hub", "chattemplate"},
 	{"imatrix", "quantize", "convert", "infer", "inspect"},
-	{"bench", "calibrate"},
+	{"bench", "bench/report", "calibrate", "allocate", "modelfile/fit"},
 	{"cmd/gguftool", "scripts/embedbench", "scripts/logits"},
 }
 

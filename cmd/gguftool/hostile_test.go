@@ -45,6 +45,7 @@ func TestHostileFiles(t *testing.T) {
 				{"quantize", "Q8_0", path, out},
 				{"embed", path, "text"},
 				{"tokenize", path, "text"},
+				{"modelfile", "init", path, "-o", filepath.Join(dir, "Modelfile")},
 				{"inspect", "split", path, filepath.Join(dir, "part")},
 				{"inspect", "merge", path, out, "--force"},
 			} {

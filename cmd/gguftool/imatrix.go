@@ -24,7 +24,7 @@ import (
 type imatrixOptions struct {
 	texts          calibrationTexts
 	prompt         promptOptions
-	mode           string
+	mode, weigh    string
 	context        int
 	chunks, chunk  int
 	parseSpecial   bool
@@ -50,9 +50,11 @@ errors with it. The file is one of llama.cpp, which its programs read too.
 
 Models are measured as they are used. Embedding models see whole texts with their
 special tokens, behind a prompt where there is one; a text that is longer than
-the context is cut. Models that predict tokens see windows of --ctx-size tokens of
-all the text, each begun with the model's BOS token, to the same numbers as
-llama-imatrix, and tell their perplexity. --mode chooses another way.
+the context is cut. Each token is weighed by its share in the vector of its text
+(--weigh tokens takes all tokens alike). Models that predict tokens see windows of
+--ctx-size tokens of all the text, each begun with the model's BOS token, to the
+same numbers as llama-imatrix, and tell their perplexity. --mode chooses another
+way.
 
 Texts come from the files of --text ("-" is standard input), of which --split says
 what a text is: each line, each paragraph between empty lines, or the whole file.
@@ -75,6 +77,7 @@ files of all parts are merged to that of the whole (imatrix merge).`,
 	o.prompt.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.mode, "mode", "auto", "`MODE`: texts, windows, or auto (as the model is used)")
+	f.StringVar(&o.weigh, "weigh", "", "what rows are weighed by: `WHAT` is tokens, all alike, or vectors, their share in that of the text (default: vectors for embedding models)")
 	f.IntVarP(&o.context, "ctx-size", "c", 0, "windows of `N` tokens (default 512), or texts of up to N (default: the model's context)")
 	f.IntVar(&o.chunks, "chunks", 0, "only the first `N` windows or texts (default: all)")
 	f.IntVar(&o.chunk, "chunk", 0, "leave out the first `N` windows")
@@ -99,6 +102,7 @@ files of all parts are merged to that of the whole (imatrix merge).`,
 type imatrixJob struct {
 	*imatrixOptions
 	mode        calibrate.Mode
+	weighing    imatrix.Weighing
 	share       [2]int // of shares
 	legacy      bool
 	overwrite   bool // what is saved, once there is something
@@ -144,6 +148,11 @@ func (o *imatrixOptions) parse(cmd *cobra.Command, model string) (*imatrixJob, e
 	var err error
 	if job.mode, err = calibrate.ParseMode(o.mode); err != nil {
 		return nil, usagef("--mode: %w", err)
+	}
+	if o.weigh != "" {
+		if job.weighing, err = imatrix.ParseWeighing(o.weigh); err != nil {
+			return nil, usagef("--weigh: %w", err)
+		}
 	}
 	for _, n := range []struct {
 		name  string
@@ -244,6 +253,9 @@ func (job *imatrixJob) inputs(cmd *cobra.Command, set *settings, f *gguf.File, m
 	if err := job.checkMode(cmd, m); err != nil {
 		return nil, nil, err
 	}
+	if job.weigh == "" && calibrate.ModeOf(f.Metadata, m) == calibrate.Texts {
+		job.weighing = job.mode.Weighing()
+	}
 	texts, datasets, err := job.texts.read(cmd, job.mode)
 	if err != nil {
 		return nil, nil, err
@@ -279,6 +291,9 @@ func (job *imatrixJob) nothing() string {
 func (job *imatrixJob) checkMode(cmd *cobra.Command, m *infer.Model) error {
 	about, wrong := "windows", []string{"chunk", "parse-special", "process-output", "ppl"}
 	if job.mode == calibrate.Windows {
+		if job.weighing == imatrix.ByVectors {
+			return usagef("--weigh vectors is about whole texts, and the model is shown windows; --mode chooses")
+		}
 		about, wrong = "whole texts", []string{"prompt", "prompt-text", "no-prompt", "split"}
 		if job.perplexity && !m.HasLogits() {
 			return fault.Unsupported(job.model, "", "--no-ppl measures importance alone", "the model predicts no tokens, so it has no perplexity")
@@ -294,18 +309,11 @@ func (job *imatrixJob) checkMode(cmd *cobra.Command, m *infer.Model) error {
 
 // windows cuts a text into windows.
 func (job *imatrixJob) windows(tok *tokenizer.Tokenizer, text string) (*calibrate.Inputs, error) {
-	if !job.parseSpecial {
-		var err error
-		if tok, err = tok.Literal(); err != nil {
-			return nil, err
-		}
-	}
 	size := job.context
 	if size == 0 {
 		size = imatrix.DefaultChunkSize
 	}
-	prefix, _ := tok.Template()
-	return calibrate.CutWindows(tok.AppendEncode(append([]int32{}, prefix...), text, false), prefix, size, job.chunk)
+	return calibrate.TextWindows(tok, text, size, job.chunk, job.parseSpecial)
 }
 
 // measure measures, saves and tells.
@@ -314,7 +322,7 @@ func (job *imatrixJob) measure(cmd *cobra.Command, f *gguf.File, m *infer.Model,
 	defer bar.finish()
 	windows := in.Mode == calibrate.Windows
 	o := &calibrate.Options{
-		Perplexity: windows && job.perplexity, Head: windows && job.processOutput,
+		Perplexity: windows && job.perplexity, Head: windows && job.processOutput, Weighing: job.weighing,
 		Datasets: datasets, Resume: before, Save: job.save, SaveEvery: job.saveEvery,
 		Progress: func(r *calibrate.Result) { bar.update(r.Done, doing(r)) },
 	}
@@ -337,7 +345,7 @@ func (job *imatrixJob) measure(cmd *cobra.Command, f *gguf.File, m *infer.Model,
 		return job.stopped(cmd, result, err)
 	}
 	report := imatrixReport{
-		Model: job.model, Output: job.path, Mode: in.Mode.String(), Inputs: result.Done, Tokens: result.Tokens,
+		Model: job.model, Output: job.path, Mode: in.Mode.String(), Weighing: job.weighing.String(), Inputs: result.Done, Tokens: result.Tokens,
 		Weights: len(result.File.Entries), Datasets: datasets, Seconds: took.Seconds(), Part: job.part,
 	}
 	if !windows {

@@ -176,6 +176,9 @@ func noteLosses(stderr io.Writer, f *imatrix.File) {
 	if len(f.Datasets) > 1 {
 		fmt.Fprintf(stderr, "note: the .dat format names one dataset; %d others are left out\n", len(f.Datasets)-1)
 	}
+	if f.Weighing == imatrix.ByVectors {
+		fmt.Fprintln(stderr, "note: the .dat format does not say that texts were weighed by vectors: do not merge it with what is weighed by tokens")
+	}
 	partly, empty := 0, 0
 	for _, e := range f.Entries {
 		switch {

@@ -14,6 +14,7 @@ type imatrixReport struct {
 	Model      string             `json:"model"`
 	Output     string             `json:"output"`
 	Mode       string             `json:"mode"`           // texts or windows
+	Weighing   string             `json:"weighing"`       // by tokens or vectors
 	Part       string             `json:"part,omitempty"` // as in 3/16
 	Datasets   []string           `json:"datasets"`       // that were measured on
 	Inputs     int                `json:"inputs"`         // texts or windows

@@ -164,9 +164,14 @@ func tensorOrder(name string) (compare func(a, b imatrix.TensorStatistics) int, 
 
 func writeStatistics(w io.Writer, path string, f *imatrix.File, stats *imatrix.Statistics) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d tensors, %d chunks", texttable.Safe(path), len(stats.Tensors), f.Chunks)
-	if f.ChunkSize > 0 {
-		fmt.Fprintf(&b, " of %d tokens", f.ChunkSize)
+	fmt.Fprintf(&b, "%s: %d tensors, ", texttable.Safe(path), len(stats.Tensors))
+	switch {
+	case f.Weighing == imatrix.ByVectors:
+		fmt.Fprintf(&b, "%d texts weighed by vectors", f.Chunks)
+	case f.ChunkSize > 0:
+		fmt.Fprintf(&b, "%d chunks of %d tokens", f.Chunks, f.ChunkSize)
+	default:
+		fmt.Fprintf(&b, "%d chunks", f.Chunks)
 	}
 	var datasets []string
 	for _, d := range f.Datasets {
@@ -231,6 +236,7 @@ type statisticsReport struct {
 	Datasets  []string              `json:"datasets"`
 	Chunks    int                   `json:"chunks"`
 	ChunkSize int                   `json:"chunk_size,omitempty"`
+	Weighing  string                `json:"weighing"`
 	Tensors   []tensorStatistics    `json:"tensors"`
 	Layers    []layerStatisticsJSON `json:"layers"`
 }
@@ -266,7 +272,7 @@ type layerStatisticsJSON struct {
 }
 
 func writeStatisticsJSON(w io.Writer, path string, f *imatrix.File, stats *imatrix.Statistics) error {
-	r := statisticsReport{Path: path, Datasets: f.Datasets, Chunks: f.Chunks, ChunkSize: f.ChunkSize,
+	r := statisticsReport{Path: path, Datasets: f.Datasets, Chunks: f.Chunks, ChunkSize: f.ChunkSize, Weighing: f.Weighing.String(),
 		Tensors: []tensorStatistics{}, Layers: []layerStatisticsJSON{}}
 	if r.Datasets == nil {
 		r.Datasets = []string{}

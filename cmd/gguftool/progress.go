@@ -51,13 +51,16 @@ func newCounter(w io.Writer, show bool, what string, total int) *counter {
 	if !show {
 		return new(counter)
 	}
-	return &counter{progressbar.NewOptions(total,
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(),
-		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-	)}
+	}
+	if total >= 0 {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return &counter{progressbar.NewOptions(total, options...)}
 }
 
 // update shows that done things are done, and what is going on.
@@ -80,5 +83,29 @@ func (c *counter) finish() {
 	if c.bar != nil {
 		c.bar.Finish()
 		c.bar = nil
+	}
+}
+
+// stages shows a bar for each of several stages, one after the other.
+type stages struct {
+	w     io.Writer
+	show  bool
+	stage string
+	bar   *counter
+}
+
+// update shows how many things of a stage are done.
+func (c *stages) update(stage string, done, total int) {
+	if stage != c.stage {
+		c.finish()
+		c.stage, c.bar = stage, newCounter(c.w, c.show, stage, total)
+	}
+	c.bar.update(done, stage)
+}
+
+// finish removes the bar.
+func (c *stages) finish() {
+	if c.bar != nil {
+		c.bar.finish()
 	}
 }

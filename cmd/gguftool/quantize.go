@@ -25,6 +25,8 @@ type quantizeOptions struct {
 	library quantize.Options
 	run     quantize.RunOptions
 	convert convert.Options // of a checkpoint
+	isAuto  bool
+	auto    autoOptions // of types that are chosen tensor by tensor
 
 	targets       []quantizeTarget
 	imatrix       string
@@ -49,7 +51,7 @@ type quantizeTarget struct {
 func newQuantize(set *settings) *cobra.Command {
 	var o quantizeOptions
 	cmd := &cobra.Command{
-		Use:   "quantize TYPE[,TYPE...] IN.gguf|MODEL_DIR|hf://MODEL [OUT.gguf]",
+		Use:   "quantize TYPE[,TYPE...]|AUTO IN.gguf|MODEL_DIR|hf://MODEL [OUT.gguf]",
 		Short: "Quantize a GGUF model or a checkpoint",
 		Long: `Quantize writes a model with fewer bits for each weight. TYPE names the mixture,
 as in Q4_K_M, or is its number; the tensors that each type makes, and the bytes,
@@ -78,6 +80,15 @@ take up to half as long again with it, so it is off unless it is asked for.
 an element for each layer. A model that tells layers apart by their number, such
 as every fourth one, is refused where a layer would become one of another kind.
 
+AUTO chooses a type for every tensor by what it costs, measured on texts: a file
+of a size (--target-size, --target-bpw, --target-like), or the smallest with a loss
+(--max-loss). The loss is 1 - cosine of the vectors of models that make them, and
+the KL divergence of the predictions of others. All options about types, such as
+--tensor-type, still hold. Without --imatrix, importance is measured first, on the
+texts that take no other part; --imatrix none does without. --state keeps what is
+measured, and --part shares the work; name the states of all parts to choose by
+them. docs/allocate.md tells how types are chosen.
+
 Types: ` + strings.Join(typeNames(), " ") + `.
 Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance file.`,
 		Example: `  gguftool quantize Q4_K_M minilm-f32.gguf minilm-q4_k_m.gguf
@@ -85,12 +96,16 @@ Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance 
   gguftool quantize Q4_K_M,Q6_K,Q8_0 minilm-f32.gguf minilm-{type}.gguf
   gguftool quantize Q4_K_M ./all-MiniLM-L6-v2 minilm-q4_k_m.gguf
   gguftool quantize Q4_K_M hf://BAAI/bge-small-en-v1.5
-  gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf`,
+  gguftool quantize Q4_K_M --tensor-type ffn_down=q6_k --dry-run minilm-f32.gguf
+  gguftool quantize AUTO --target-like Q4_K_M --text corpus.txt minilm-f32.gguf
+  gguftool quantize AUTO --max-loss 0.001 --state auto.state ./all-MiniLM-L6-v2 minilm.gguf
+  gguftool quantize AUTO --part 1/4 --state part1.state smollm2-f32.gguf
+  gguftool quantize AUTO --target-size 80MB --state part1.state --state part2.state smollm2-f32.gguf`,
 		Args: between(2, 3, "a type, an input and perhaps an output"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.execute(cmd, set, args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.imatrix, "imatrix", "", "weigh errors with the importance in `FILE`, GGUF or .dat")
+	f.StringVar(&o.imatrix, "imatrix", "", "weigh errors with the importance in `FILE`, GGUF or .dat; AUTO also takes auto (measure it, the default) and none")
 	f.StringArrayVar(&o.include, "include-weights", nil, "use importance only of weights whose names contain `PART` (repeatable)")
 	f.StringArrayVar(&o.exclude, "exclude-weights", nil, "use no importance of weights whose names contain `PART` (repeatable)")
 	f.BoolVar(&o.library.Pure, "pure", false, "no mixture: every tensor gets the same type")
@@ -115,6 +130,7 @@ Those of the IQ1 and IQ2 formats, IQ3_XXS, IQ3_XS and Q2_K_S need an importance 
 	f.BoolVar(&o.run.Overwrite, "force", false, "replace an existing output")
 	f.IntVarP(&o.run.Threads, "threads", "t", 0, "`N` threads (default: as many as there are processors)")
 	f.IntVar(&o.run.Threads, "nthreads", 0, "`N` threads, as --threads")
+	o.auto.addFlags(cmd)
 	return cmd
 }
 
@@ -129,8 +145,11 @@ func typeNames() []string {
 func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []string) error {
 	// The heap is a few megabytes, mostly the header's: not worth collecting often.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	if err := o.parse(args); err != nil {
+	if err := o.parse(cmd, args); err != nil {
 		return err
+	}
+	if o.isAuto {
+		return o.executeAuto(cmd, set, args)
 	}
 	in, err := o.open(cmd, set, args[1])
 	if err != nil {
@@ -243,6 +262,7 @@ func (o *quantizeOptions) carryOut(ctx context.Context, stderr io.Writer, set *s
 type quantizeInput struct {
 	path   string
 	source *quantize.Source
+	file   *gguf.File     // or nil
 	model  *convert.Model // of a checkpoint, or nil
 	close  func() error
 }
@@ -265,7 +285,7 @@ func (o *quantizeOptions) open(cmd *cobra.Command, set *settings, path string) (
 		if err != nil {
 			return nil, err
 		}
-		return &quantizeInput{path, quantize.FileSource(f), nil, f.Close}, nil
+		return &quantizeInput{path, quantize.FileSource(f), f, nil, f.Close}, nil
 	}
 	if o.library.KeepSplit {
 		return nil, usagef("--keep-split keeps the shards of a GGUF model, and %s is a checkpoint", path)
@@ -281,14 +301,24 @@ func (o *quantizeOptions) open(cmd *cobra.Command, set *settings, path string) (
 	}
 	v := m.View()
 	source := &quantize.Source{Path: path, Files: v.Files, Metadata: m.Metadata, Tensors: v.Tensors, Rows: v}
-	return &quantizeInput{path, source, m, m.Close}, nil
+	return &quantizeInput{path, source, nil, m, m.Close}, nil
 }
 
 // parse turns flags into options of the library; everything wrong here is wrong
 // usage.
-func (o *quantizeOptions) parse(args []string) error {
+func (o *quantizeOptions) parse(cmd *cobra.Command, args []string) error {
 	var err error
-	if o.targets, err = parseTargets(args[0]); err != nil {
+	if o.isAuto = strings.EqualFold(args[0], autoName); o.isAuto {
+		err = o.auto.parse(cmd, o, args)
+	} else {
+		err = o.auto.refuse(cmd, args[0])
+	}
+	if err != nil {
+		return err
+	}
+	if o.isAuto {
+		// The types are chosen later.
+	} else if o.targets, err = parseTargets(args[0]); err != nil {
 		last := len(args) - 1
 		if _, swapped := parseTargets(args[last]); swapped == nil {
 			return usagef("the type comes first: gguftool quantize %s %s", args[last], strings.Join(args[:last], " "))
@@ -305,7 +335,10 @@ func (o *quantizeOptions) parse(args []string) error {
 	if len(o.include) > 0 && len(o.exclude) > 0 {
 		return usagef("--include-weights and --exclude-weights cannot be used together")
 	}
-	if o.imatrix == "" && len(o.include)+len(o.exclude) > 0 {
+	if o.isAuto && o.imatrix == "" {
+		o.imatrix = imatrixAuto
+	}
+	if (o.imatrix == "" || o.isAuto && o.imatrix == imatrixNone) && len(o.include)+len(o.exclude) > 0 {
 		return usagef("--include-weights and --exclude-weights select from --imatrix, which is missing")
 	}
 	if o.run.Threads < 0 {
@@ -417,13 +450,19 @@ func (o *quantizeOptions) readImportance(stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	o.useImportance(o.imatrix, m, stderr)
+	return nil
+}
+
+// useImportance hands importance, of which name tells where it is from, to the
+// library.
+func (o *quantizeOptions) useImportance(name string, m *imatrix.File, stderr io.Writer) {
 	m.Select(o.include, o.exclude)
 	if len(m.Entries) == 0 {
-		fmt.Fprintf(stderr, "note: nothing of %s is used: no weight is selected\n", o.imatrix)
+		fmt.Fprintf(stderr, "note: nothing of %s is used: no weight is selected\n", name)
 	}
 	o.library.Importance = m.Importance()
-	o.library.ImportanceInfo = quantize.ImportanceInfo{File: o.imatrix, Datasets: m.Datasets, Chunks: m.Chunks}
-	return nil
+	o.library.ImportanceInfo = quantize.ImportanceInfo{File: name, Datasets: m.Datasets, Chunks: m.Chunks}
 }
 
 // typeSuffix matches the type at the end of a model's name, as in minilm-f32.

@@ -32,7 +32,8 @@ type quantizeReport struct {
 	Verified     bool           `json:"verified,omitempty"`
 	Seconds      float64        `json:"seconds,omitempty"` // that the run took
 	*errorReport                // of all tensors
-	Notes        []string       `json:"notes,omitempty"` // about the conversion of a checkpoint
+	Notes        []string       `json:"notes,omitempty"`  // about the conversion of a checkpoint
+	Choice       *choiceReport  `json:"choice,omitempty"` // of types, where they were chosen tensor by tensor
 	Types        []typeReport   `json:"types"`
 	Tensors      []tensorReport `json:"tensors"`
 
@@ -59,6 +60,7 @@ type tensorReport struct {
 	Unweighted  bool    `json:"unweighted,omitempty"` // no importance although there is a matrix
 	Why         string  `json:"unweighted_reason,omitempty"`
 	*errorReport
+	*tensorLoss
 }
 
 // An errorReport tells how far what was written is from the input.
@@ -167,13 +169,24 @@ func (all quantizeReports) writeText(w io.Writer) error {
 }
 
 func (r *quantizeReport) writeTables(b *strings.Builder) error {
-	tensors := texttable.New(withErrors(r.errorReport, []string{"tensor", "shape", "from", "to", "bytes>"}, "why")...)
+	head := []string{"tensor", "shape", "from", "to", "bytes>"}
+	if r.Choice != nil {
+		head = append(head, "loss>")
+	}
+	tensors := texttable.New(withErrors(r.errorReport, head, "why")...)
 	for _, t := range r.Tensors {
 		to := t.To
 		if t.To == t.From {
 			to = "="
 		}
 		row := []string{texttable.Safe(t.Name), texttable.Shape(t.Shape), t.From, to, texttable.Grouped(t.BytesAfter)}
+		if r.Choice != nil {
+			loss := ""
+			if t.tensorLoss != nil {
+				loss = fmt.Sprintf("%.3g", *t.Loss)
+			}
+			row = append(row, loss)
+		}
 		tensors.Row(t.appendTo(row, r.errorReport, t.Reason)...)
 		if t.Fallback != "" {
 			tensors.Note(t.Fallback)
@@ -190,7 +203,10 @@ func (r *quantizeReport) writeTables(b *strings.Builder) error {
 		row := []string{t.Type, strconv.Itoa(t.Tensors), texttable.Grouped(t.Parameters), texttable.Grouped(t.Bytes)}
 		types.Row(t.appendTo(row, r.errorReport)...)
 	}
-	return types.Write(b, "Types")
+	if err := types.Write(b, "Types"); err != nil || r.Choice == nil {
+		return err
+	}
+	return r.Choice.writeCurve(b)
 }
 
 // withErrors adds the columns of errors to head, those that the sum of all has.
@@ -231,6 +247,9 @@ func (r *quantizeReport) writeSummary(b *strings.Builder) {
 			fmt.Fprintf(b, "; weighted by importance %.3g", *e.WeightedRMSE)
 		}
 		b.WriteString("\n")
+	}
+	if r.Choice != nil {
+		r.Choice.writeSummary(b)
 	}
 	if r.Pruned > 0 {
 		fmt.Fprintf(b, "%d tensors of pruned layers are left out\n", r.Pruned)

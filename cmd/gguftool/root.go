@@ -56,6 +56,7 @@ shows what it lost on the way.
 		newTokenize(),
 		newImatrix(&set),
 		newBench(&set),
+		newModelfile(&set),
 	)
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -36,10 +37,13 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fails": fails,
-			"hub":   commandHub,
-			"size":  size,
-			"synth": synthesize,
+			"atmost":      atMost,
+			"fails":       fails,
+			"hub":         commandHub,
+			"sametensors": sameTensors,
+			"size":        size,
+			"synth":       synthesize,
+			"schema":      matchSchema,
 		},
 	})
 }
@@ -76,12 +80,54 @@ func size(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// atmost FILE LIMIT wants a file of at most as many bytes as another file, or as
+// the number says, and of more than 90 % of that.
+func atMost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: atmost FILE LIMIT")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	limit, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil {
+		other, err := os.Stat(ts.MkAbs(args[1]))
+		ts.Check(err)
+		limit = other.Size()
+	}
+	if info.Size() > limit || info.Size() < limit*9/10 {
+		ts.Fatalf("%s has %d bytes, want at most %d and not much less", args[0], info.Size(), limit)
+	}
+}
+
+// sametensors FILE OTHER wants two models to have the same tensors, byte for byte.
+func sameTensors(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sametensors FILE OTHER")
+	}
+	var files [2]*gguf.File
+	for i := range files {
+		f, err := gguf.Open(ts.MkAbs(args[i]))
+		ts.Check(err)
+		defer f.Close()
+		files[i] = f
+	}
+	if len(files[0].Tensors) != len(files[1].Tensors) {
+		ts.Fatalf("%d tensors and %d", len(files[0].Tensors), len(files[1].Tensors))
+	}
+	for _, t := range files[0].Tensors {
+		other := files[1].Tensor(t.Name)
+		if other == nil || other.Type != t.Type || !bytes.Equal(files[0].Stored(t), files[1].Stored(other)) {
+			ts.Fatalf("%s differs", t.Name)
+		}
+	}
+}
+
 // synthesize makes a small BERT: synth gguf FILE [WIDTH], or synth checkpoint DIR
 // [WIDTH]; a small decoder, that of package bench's golden figures: synth decoder
-// FILE; or importance for all matrices of a model: synth imatrix FILE MODEL.
+// FILE, with a chat template: synth decoder FILE TEMPLATE; or importance for all matrices of a model: synth imatrix FILE MODEL.
 func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR [WIDTH] | synth decoder FILE | synth imatrix FILE MODEL [PREFIX]")
+		ts.Fatalf("usage: synth gguf FILE [WIDTH] | synth checkpoint DIR [WIDTH] | synth decoder FILE [TEMPLATE] | synth imatrix FILE MODEL [PREFIX]")
 	}
 	if args[0] == "imatrix" {
 		prefix := strings.Join(args[3:], "")
@@ -89,7 +135,7 @@ func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	var bert synth.BERT
-	if len(args) == 3 {
+	if len(args) == 3 && args[0] != "decoder" {
 		width, err := strconv.Atoi(args[2])
 		ts.Check(err)
 		bert.Width = width
@@ -99,7 +145,11 @@ func synthesize(ts *testscript.TestScript, neg bool, args []string) {
 	case "gguf":
 		ts.Check(bert.WriteGGUF(path))
 	case "decoder":
-		ts.Check(synth.Decoder{Layers: 2, Width: 64, Heads: 4, KVHeads: 2, Words: true}.Model().WriteGGUF(path, nil))
+		m := synth.Decoder{Layers: 2, Width: 64, Heads: 4, KVHeads: 2, Words: true}.Model()
+		if len(args) == 3 {
+			m.Metadata.Set("tokenizer.chat_template", gguf.ValueOf(ts.ReadFile(args[2])))
+		}
+		ts.Check(m.WriteGGUF(path, nil))
 	case "checkpoint":
 		ts.Check(os.MkdirAll(path, 0o777))
 		ts.Check(bert.WriteCheckpoint(path, nil))
