@@ -6,10 +6,12 @@ PLATFORMS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS      = -s -w -X main.version=$(VERSION)
 CACHE       ?= .cache
+# Tests against what others wrote, in modules of their own as these have many dependencies.
+TESTMODULES  = deploy/_schemas ollama/_registry
 
 export CGO_ENABLED = 0
 
-.PHONY: build demo test test-arm64 race lint generate check-generated cross fuzz parity bench clean
+.PHONY: build demo test test-arm64 race report-check lint generate check-generated cross fuzz parity bench check-bench clean
 
 build: ## bin/gguftool
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gguftool ./cmd/gguftool
@@ -21,6 +23,7 @@ test: ## all tests, and those that compute once more in plain Go
 	$(GO) test ./...
 	GGUFTOOL_CPU=scalar $(GO) test -count=1 ./infer
 	$(GO) test -tags purego ./kernels/... ./infer
+	for m in $(TESTMODULES); do (cd $$m && $(GO) test ./...) || exit 1; done
 
 test-arm64: ## all tests for linux/arm64 under emulation, which needs qemu-aarch64
 	sh scripts/test-arm64.sh
@@ -28,11 +31,15 @@ test-arm64: ## all tests for linux/arm64 under emulation, which needs qemu-aarch
 race: ## all tests under the race detector, which needs cgo and a C compiler
 	CGO_ENABLED=1 $(GO) test -race ./...
 
+report-check: ## HTML reports in a real browser, which needs chromium: widths, light, dark, print, no requests
+	$(GO) test -count=1 -tags browser ./bench/report
+
 lint: ## formatting, vet on every platform, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
 	@for p in $(PLATFORMS); do echo vet $$p; GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; done
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+	for m in $(TESTMODULES); do (cd $$m && $(GO) vet ./... && $(GO) mod tidy -diff) || exit 1; done
 
 generate: ## what is generated and committed: the command pages
 	$(GO) generate ./...
@@ -55,6 +62,9 @@ parity: build ## the reference programs on real models beside ours (long: builds
 BENCH ?=
 bench: build ## speed and accuracy beside the reference programs, in one run
 	GO="$(GO)" sh scripts/bench.sh bin/gguftool $(CACHE) $(BENCH)
+
+check-bench: build ## figures of bench against outside timing; ten reruns that must be quiet, ten slowdowns that must be found (20 minutes)
+	GO="$(GO)" python3 scripts/check_bench.py bin/gguftool
 
 clean:
 	rm -rf bin

@@ -2,13 +2,14 @@
 # Installs the reference programs that results are compared with, and prints the
 # folder that holds them: $GGUFTOOL_PEERS if set, DIR otherwise. What is there
 # already is kept.
-#   fetch-peers.sh DIR [python|llamacpp]...        (both unless named)
+#   fetch-peers.sh DIR [python|llamacpp|ollama]... (python and llamacpp unless named)
 # python    FOLDER/venv: transformers, sentence-transformers, tokenizers, torch, onnxruntime, gguf (5.6 GB)
 # llamacpp  FOLDER/llama.cpp: llama.cpp of October 2026, its programs in build/bin (12 minutes on two cores);
 #           its convert_hf_to_gguf.py runs with FOLDER/venv/bin/python
-# Needs Python 3.10 or later with pip and venv; llamacpp also CMake and a C++ compiler.
+# ollama    FOLDER/ollama/ollama: Ollama 0.24, built from its Go module (2 minutes)
+# Needs Python 3.10 or later with pip and venv; llamacpp also CMake and a C++ compiler; ollama Go and a C++ compiler.
 set -eu
-[ $# -ge 1 ] || { echo "usage: fetch-peers.sh DIR [python|llamacpp]..." >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: fetch-peers.sh DIR [python|llamacpp|ollama]..." >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${GGUFTOOL_PEERS:-$1}
 shift
@@ -74,12 +75,24 @@ llamacpp() {
 	cmake --build "$dir/llama.cpp/build" --parallel "$(getconf _NPROCESSORS_ONLN)" --target $programs >&2
 }
 
+ollama() {
+	[ -x "$dir/ollama/ollama" ] && return
+	command -v "${CXX:-c++}" >/dev/null 2>&1 || fail "there is no ${CXX:-c++}; install a C++ compiler"
+	go=${GO:-go}
+	source=$(cd / && "$go" mod download -json github.com/ollama/ollama@v0.24.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	[ -d "$source" ] || fail "the Go module of Ollama could not be fetched; check the network"
+	echo "building Ollama in $dir/ollama" >&2
+	mkdir -p "$dir/ollama"
+	(cd "$source" && CGO_ENABLED=1 "$go" build -o "$dir/ollama/ollama" .) >&2
+}
+
 for what in "$@"; do
 	case $what in
 	python) python_env ;;
 	llamacpp) llamacpp ;;
+	ollama) ollama ;;
 	*)
-		echo "fetch-peers.sh: unknown: $what (python, llamacpp)" >&2
+		echo "fetch-peers.sh: unknown: $what (python, llamacpp, ollama)" >&2
 		exit 2
 		;;
 	esac

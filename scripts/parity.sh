@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 gguftool=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cache=$2
-peers=$(sh "$here/fetch-peers.sh" "$cache/peers")
+peers=$(sh "$here/fetch-peers.sh" "$cache/peers" python llamacpp ollama)
 python=$peers/venv/bin/python
 bin=$peers/llama.cpp/build/bin
 models=$(sh "$here/fetch-models.sh" "$cache/models" "$python")
@@ -31,6 +31,9 @@ done
 
 part "quantize" sh "$root/quantize/testdata/parity.sh" "$bin/llama-quantize" "$gguftool" "$python" \
 	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf" "$work/SmolLM2-135M-Instruct-f32.gguf"
+
+part "types by measured loss" sh "$root/allocate/testdata/parity.sh" "$bin/llama-quantize" "$gguftool" "$python" \
+	"$root/bench/evaluation.txt" "$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf"
 
 part "split and merge" sh "$root/inspect/testdata/parity.sh" "$bin/llama-gguf-split" "$gguftool" \
 	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/MiniLM-wide-f32.gguf"
@@ -81,6 +84,24 @@ for model in all-MiniLM-L6-v2 MiniLM-wide; do
 	importance encoder "$gguftool" "$bin" "$work/$model-f32.gguf" "$models/wordnet/calibration.txt"
 done
 importance decoder "$gguftool" "$bin" "$work/SmolLM2-135M-f32.gguf" "$models/wordnet/calibration.txt"
+
+templates() { # chat templates and Modelfiles: transformers and Ollama's own code, whose module is fetched
+	"$python" "$root/internal/jinja/testdata/golden.py" | cmp - "$root/internal/jinja/testdata/golden.json" &&
+		"$python" "$root/chattemplate/testdata/golden.py" | cmp - "$root/chattemplate/testdata/golden.json" &&
+		"$python" "$root/chattemplate/testdata/golden.py" "$peers"/llama.cpp/models/templates/*.jinja >"$work/prompts.json" || return
+	(
+		cd "$root/scripts/_ollama" || return
+		go=${GO:-go}
+		"$go" run . golden "$root/modelfile/testdata/cases.txt" | cmp - "$root/modelfile/testdata/ollama.json" &&
+			"$go" run . random 400000 && "$go" run . rendered "$work/prompts.json" &&
+			"$go" run . prompts "$peers"/llama.cpp/models/templates/*.jinja
+	)
+}
+part "Modelfiles and chat templates" templates
+
+part "store of Ollama" "$python" "$root/ollama/testdata/golden.py" "$peers/ollama/ollama" --compare
+part "store of Ollama: real models" "$python" "$root/ollama/testdata/parity.py" "$peers/ollama/ollama" "$gguftool" \
+	"$work/all-MiniLM-L6-v2-f32.gguf" "$work/all-MiniLM-L6-v2-q4_k_m.gguf" "$work/SmolLM2-135M-Instruct-f32.gguf"
 
 [ -z "$failed" ] || { echo "parity does not hold"; exit 1; }
 echo "parity holds"
