@@ -96,6 +96,23 @@ func (m *Manifest) Blobs() []Layer {
 	return all
 }
 
+// Distinct returns what m refers to, the config first and each digest once.
+func (m *Manifest) Distinct() []Layer {
+	all := m.Blobs()
+	if n := len(all); m.Config.Digest != "" {
+		all = append(all[n-1:n:n], all[:n-1]...)
+	}
+	var once []Layer
+	seen := map[string]bool{}
+	for _, l := range all {
+		if !seen[l.Digest.key()] {
+			seen[l.Digest.key()] = true
+			once = append(once, l)
+		}
+	}
+	return once
+}
+
 // Size returns the bytes of all blobs, as Ollama counts them.
 func (m *Manifest) Size() int64 {
 	var n int64

@@ -214,7 +214,7 @@ func TestOtherTools(t *testing.T) {
 			t.Fatal(err)
 		}
 		args := []string{option, "-cf", packed, "-C", into.Dir, manifestPath(n)}
-		for _, l := range distinct(m.Manifest) {
+		for _, l := range m.Manifest.Distinct() {
 			args = append(args, blobPath(l.Digest))
 		}
 		if out, err := exec.Command("tar", args...).CombinedOutput(); err != nil {

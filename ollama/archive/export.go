@@ -56,7 +56,7 @@ func portable(from *ollama.Store, name ollama.Name) ([]ollama.Layer, []byte, err
 	if err != nil {
 		return nil, nil, fault.InFile(err, from.ManifestPath(name))
 	}
-	return distinct(m), text, nil
+	return m.Distinct(), text, nil
 }
 
 // manifestPath and blobPath are the paths of entries, those below a store.

@@ -146,7 +146,7 @@ func begin(ctx context.Context, into *ollama.Store, text []byte, name ollama.Nam
 	if name, err = into.Find(name); err != nil {
 		return nil, err
 	}
-	take := &intake{name: name, text: text, layers: distinct(m), o: o}
+	take := &intake{name: name, text: text, layers: m.Distinct(), o: o}
 	take.count = counter{ctx: ctx, total: bytesOf(take.layers), progress: o.Progress}
 	if take.tx, err = into.Begin(ctx); err != nil {
 		return nil, err

@@ -36,23 +36,6 @@ func readManifest(text []byte) (*ollama.Manifest, error) {
 	return m, nil
 }
 
-// distinct returns what m refers to, the config first, each digest once.
-func distinct(m *ollama.Manifest) []ollama.Layer {
-	all := m.Blobs()
-	if n := len(all); m.Config.Digest != "" {
-		all = append(all[n-1:n:n], all[:n-1]...)
-	}
-	var once []ollama.Layer
-	seen := map[ollama.Digest]bool{}
-	for _, l := range all {
-		if !seen[l.Digest] {
-			seen[l.Digest] = true
-			once = append(once, l)
-		}
-	}
-	return once
-}
-
 func bytesOf(layers []ollama.Layer) (total int64) {
 	for _, l := range layers {
 		total += l.Size

@@ -36,7 +36,7 @@ func Pull(ctx context.Context, into *ollama.Store, from, to ollama.Name, o *Opti
 		return err
 	}
 	defer tx.Close()
-	layers := distinct(m)
+	layers := m.Distinct()
 	count := newTally(layers, o.Progress)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(transfers)

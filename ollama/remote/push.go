@@ -37,7 +37,7 @@ func Push(ctx context.Context, from *ollama.Store, name, to ollama.Name, o *Opti
 	if err != nil {
 		return err
 	}
-	layers := distinct(manifest)
+	layers := manifest.Distinct()
 	count := newTally(layers, o.Progress)
 	group, blobs := errgroup.WithContext(ctx)
 	group.SetLimit(transfers)

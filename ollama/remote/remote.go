@@ -168,18 +168,6 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// distinct returns what m refers to, each digest once.
-func distinct(m *ollama.Manifest) (once []ollama.Layer) {
-	seen := map[ollama.Digest]bool{}
-	for _, l := range m.Blobs() {
-		if !seen[l.Digest] {
-			seen[l.Digest] = true
-			once = append(once, l)
-		}
-	}
-	return once
-}
-
 // again waits before another attempt at a transfer that failed with err, of which
 // so many in a row brought nothing, and reports whether there is to be one: not
 // where the registry has said no, and not for ever.
