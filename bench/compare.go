@@ -99,7 +99,7 @@ func CompareSpeed(before, after *SpeedReport, o *CompareOptions) (*Comparison, e
 		crowded = crowded || m.crowded()
 		for i, crowd := range []float64{m.crowdOld, m.crowdNew} {
 			if crowd > mostCrowd {
-				c.Notes = append(c.Notes, fmt.Sprintf("other programs took much of the processors while the %s report was measured, with %s: only the processor time of all cases together tells something",
+				c.Notes = append(c.Notes, fmt.Sprintf("other programs took much of the processors while the %s report was measured, with %s: its times tell nothing, only its processor time does",
 					[]string{"old", "new"}[i], countThreads(threads)))
 			}
 		}
@@ -179,6 +179,7 @@ func differences(before, after *SpeedReport) []string {
 }
 
 func compareCase(old, now *CaseSpeed, m machineChange, tolerance float64, all *pools) CaseChange {
+	m = m.withUse(old, now)
 	c := CaseChange{
 		Model: old.Model, Threads: old.Threads, Workload: old.Workload, Batch: old.Batch, Length: old.Length,
 		Machine: share(m.drift), Figures: []FigureChange{}, Verdict: Same,
@@ -188,14 +189,14 @@ func compareCase(old, now *CaseSpeed, m machineChange, tolerance float64, all *p
 			return
 		}
 		noise := max(-math.Log1p(-tolerance), caseErrors*math.Hypot(e.err, crowd))
-		if m.crowded() {
+		if m.waiting() {
 			noise = math.Inf(1)
 		}
 		c.Figures = append(c.Figures, e.figure(name, noise))
 		p.add(e, crowd)
 	}
 	add("tokens_per_second", wallRate(old, now, m), m.crowd(), &all.wall)
-	add("tokens_per_cpu_second", cpuRate(old, now, m), crowdFloor*m.crowd(), &all.cpu)
+	add("tokens_per_cpu_second", cpuRate(old, now, m), m.cpuError(), &all.cpu)
 	c.Figures = append(c.Figures, compareLatency(old, now, m, tolerance)...)
 	c.Verdict = worst(c.Figures)
 	if now.Errors > old.Errors || len(now.TokensPerSecond.Values) == 0 && len(old.TokensPerSecond.Values) > 0 {

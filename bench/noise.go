@@ -21,7 +21,9 @@ const (
 	caseFloor  = 0.01
 	modelFloor = 0.008
 
-	crowdFloor = 0.03 // of all cases of a model, by the share of the processors that others took: they take the caches too
+	// Of processor time, by the share of the processors that others took: they take
+	// the caches too.
+	crowdFloor = 0.016
 )
 
 // An estimate is a change of a figure, with what is known about its noise. All but
@@ -46,7 +48,7 @@ func (e *estimate) figure(name string, noise float64) FigureChange {
 	f := FigureChange{Figure: name, Old: e.old, New: e.new, Change: share(change), Noise: -share(-noise), Verdict: Same}
 	better := 1.0
 	if e.lessIsBetter {
-		better, f.Noise = -1, share(noise)
+		better, f.Noise = -1, share(min(noise, mostNoise))
 	}
 	switch up, corrected := better*change, better*(change-e.drift); {
 	case up < -noise && corrected < -noise:
@@ -57,27 +59,54 @@ func (e *estimate) figure(name string, noise float64) FigureChange {
 	return f
 }
 
+// mostNoise stands for figures of which nothing can be told: a thousandfold.
+const mostNoise = 6.9
+
 // share returns a change in logarithms as a share, which stays printable.
 func share(log float64) float64 { return math.Expm1(max(-50, min(log, 50))) }
 
 // A machineChange is what is known of the machine itself while two reports were
 // measured with a number of threads.
 type machineChange struct {
+	threads            int
 	drift              float64 // how much faster it became, in logarithms
 	crowdOld, crowdNew float64 // share of the processors that other programs took
 }
 
+// crowd returns the error that the programs of others mean for wall clocks.
 func (m machineChange) crowd() float64 { return math.Hypot(m.crowdOld, m.crowdNew) }
 
-// crowded reports whether so much was taken that a single case tells nothing: its
-// threads waited for each other, now more, now less.
+// crowded reports whether so much was taken that wall clocks tell nothing.
 func (m machineChange) crowded() bool { return max(m.crowdOld, m.crowdNew) > mostCrowd }
 
-const mostCrowd = 0.1
+// waiting reports whether it was crowded and several threads waited for each other,
+// now more, now less, without sleeping: then processor time tells little of a
+// single case.
+func (m machineChange) waiting() bool { return m.crowded() && m.threads > 1 }
+
+// cpuError returns the error of processor time that all cases share.
+func (m machineChange) cpuError() float64 { return crowdFloor * m.crowd() }
+
+const mostCrowd = 0.15
+
+// withUse returns m with regard to how much of its threads' time a case had
+// processors. A program may have reasons of its own to wait, so that counts only
+// where there were others at all.
+func (m machineChange) withUse(old, now *CaseSpeed) machineChange {
+	const usual = 0.9
+	use := func(crowd float64, c *CaseSpeed) float64 {
+		if crowd == 0 || c.Seconds <= 0 || c.CPUSeconds <= 0 {
+			return crowd
+		}
+		return max(crowd, 1-c.CPUSeconds/c.Seconds/float64(max(1, c.Threads))/usual)
+	}
+	m.crowdOld, m.crowdNew = use(m.crowdOld, old), use(m.crowdNew, now)
+	return m
+}
 
 // machineChanges returns what the yardsticks tell, for each number of threads.
 func machineChanges(before, after *SpeedReport) map[int]machineChange {
-	type yardstick struct{ best, median float64 }
+	type yardstick struct{ best, mean float64 }
 	read := func(r *SpeedReport) map[int]yardstick {
 		all, one := map[int][]float64{}, map[int][]float64{}
 		for _, c := range r.Cases {
@@ -87,20 +116,28 @@ func machineChanges(before, after *SpeedReport) map[int]machineChange {
 		read := map[int]yardstick{}
 		for threads, v := range all {
 			if len(v) > 0 {
-				read[threads] = yardstick{max(maximum(v), maximum(append(one[threads], 0))), NewSamples(v).Median}
+				var sum float64
+				for _, x := range v {
+					sum += x
+				}
+				read[threads] = yardstick{max(maximum(v), maximum(append(one[threads], 0))), sum / float64(len(v))}
 			}
 		}
 		return read
 	}
-	// What is left to a program that wants all processors, when there is no other,
-	// as its threads have to be begun.
-	const alone = 0.85
-	crowd := func(y yardstick) float64 { return max(0, 1-y.median/(alone*y.best)) }
+	// What a program gets when there is no other: several threads have to be begun.
+	crowd := func(threads int, y yardstick) float64 {
+		alone := 0.9
+		if threads > 1 {
+			alone = 0.8
+		}
+		return max(0, 1-y.mean/(alone*y.best))
+	}
 	old, now := read(before), read(after)
 	all := map[int]machineChange{}
 	for threads, o := range old {
 		if n, ok := now[threads]; ok {
-			all[threads] = machineChange{math.Log(n.best) - math.Log(o.best), crowd(o), crowd(n)}
+			all[threads] = machineChange{threads, math.Log(n.best) - math.Log(o.best), crowd(threads, o), crowd(threads, n)}
 		}
 	}
 	return all
@@ -146,7 +183,7 @@ func cpuRate(old, now *CaseSpeed, m machineChange) estimate {
 		return estimate{}
 	}
 	return estimate{old: math.Exp(a), new: math.Exp(b), drift: m.drift, err: math.Hypot(errA, errB),
-		waits: m.crowded() && math.Max(medianGap(old.TokensPerCPUSecond), medianGap(now.TokensPerCPUSecond)) > waitingGap}
+		waits: m.waiting() && math.Max(medianGap(old.TokensPerCPUSecond), medianGap(now.TokensPerCPUSecond)) > waitingGap}
 }
 
 // waitingGap is how far, in logarithms, the median repetition is at most from the
