@@ -126,7 +126,35 @@ func (m *Model) eachGroup(ctx context.Context, texts [][]int32, first int, watch
 	for t, ids := range texts {
 		lengths[t] = len(ids)
 	}
-	groups, apart := plan(lengths, m.pool.Workers(), watch != nil)
+	ahead := len(texts)
+	if watch != nil {
+		ahead = convoyGroups * m.pool.Workers()
+	}
+	c := newConvoy(ahead)
+	return m.divide(lengths, watch != nil, func(pool *cpu.Pool, i int, group []int) error {
+		c.begin(i)
+		defer c.end(i)
+		return m.withSession(pool, func(s *session) error {
+			return s.watched(watch, first, group, func() error {
+				inputs := make([][]int32, len(group))
+				for k, t := range group {
+					inputs[k] = texts[t]
+				}
+				states, err := m.forward(ctx, s, inputs)
+				if err != nil {
+					return err
+				}
+				return f(s, group, states)
+			})
+		})
+	})
+}
+
+// divide calls f for groups of texts of the given lengths, which plan makes, several
+// at once with a worker each, or one after the other with all workers: those of the
+// pool that f is given.
+func (m *Model) divide(lengths []int, inOrder bool, f func(pool *cpu.Pool, i int, group []int) error) error {
+	groups, apart := plan(lengths, m.pool.Workers(), inOrder)
 	var outer, inner *cpu.Pool
 	if apart {
 		outer = m.pool
@@ -135,28 +163,7 @@ func (m *Model) eachGroup(ctx context.Context, texts [][]int32, first int, watch
 		inner, end = m.pool.Awake()
 		defer end()
 	}
-	ahead := len(groups)
-	if watch != nil {
-		ahead = convoyGroups * m.pool.Workers()
-	}
-	c := newConvoy(ahead)
-	return outer.Try(len(groups), func(_, i int) error {
-		c.begin(i)
-		defer c.end(i)
-		return m.withSession(inner, func(s *session) error {
-			return s.watched(watch, first, groups[i], func() error {
-				inputs := make([][]int32, len(groups[i]))
-				for k, t := range groups[i] {
-					inputs[k] = texts[t]
-				}
-				states, err := m.forward(ctx, s, inputs)
-				if err != nil {
-					return err
-				}
-				return f(s, groups[i], states)
-			})
-		})
-	})
+	return outer.Try(len(groups), func(_, i int) error { return f(inner, i, groups[i]) })
 }
 
 // withSession calls f with a session that nothing else uses.

@@ -177,24 +177,13 @@ func (s *Sample) pass(ctx context.Context, t *session, m *Model, first, end, poi
 	return x, m.layersFrom(ctx, t, x, point*s.stride)
 }
 
-// each calls f for groups of texts, several at once with a worker each, or one
-// after the other with all workers.
+// each calls f for groups of texts in their order; see Model.divide.
 func (s *Sample) each(m *Model, first, end int, f func(t *session, first, end int) error) error {
 	lengths := make([]int, 0, end-first)
 	for _, ids := range s.texts[first:end] {
 		lengths = append(lengths, len(ids))
 	}
-	groups, apart := plan(lengths, m.pool.Workers(), true)
-	var outer, inner *cpu.Pool
-	if apart {
-		outer = m.pool
-	} else {
-		var done func()
-		inner, done = m.pool.Awake()
-		defer done()
-	}
-	return outer.Try(len(groups), func(_, i int) error {
-		g := groups[i]
-		return s.base.withSession(inner, func(t *session) error { return f(t, first+g[0], first+g[len(g)-1]+1) })
+	return m.divide(lengths, true, func(pool *cpu.Pool, _ int, g []int) error {
+		return s.base.withSession(pool, func(t *session) error { return f(t, first+g[0], first+g[len(g)-1]+1) })
 	})
 }
