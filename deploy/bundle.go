@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"text/template"
+
+	"github.com/gguftool/gguftool/internal/atomicfile"
 )
 
 // A Target is what a bundle is for.
@@ -230,41 +232,24 @@ func Write(dir string, target Target, o *Options, replace bool, pack func(dir st
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	made, err := os.MkdirTemp(filepath.Dir(dir), ".bundle-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(made)
-	for _, f := range files[target] {
-		if err := os.WriteFile(filepath.Join(made, f.path), rendered[f.path], f.mode); err != nil {
+	return atomicfile.Folder(dir, replace, func(made string) error {
+		for _, f := range files[target] {
+			if err := os.WriteFile(filepath.Join(made, f.path), rendered[f.path], f.mode); err != nil {
+				return err
+			}
+		}
+		packed := filepath.Join(made, "package")
+		if err := os.Mkdir(packed, 0o755); err != nil {
 			return err
 		}
-	}
-	packed := filepath.Join(made, "package")
-	if err := os.Mkdir(packed, 0o755); err != nil {
-		return err
-	}
-	if err := pack(packed); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(packed, "manifests", filepath.FromSlash(o.Manifest))); err != nil {
-		return fmt.Errorf("the package has no manifest of %s: %w", o.Model, err)
-	}
-	if err := os.Chmod(made, 0o755); err != nil {
-		return err
-	}
-	if old == nil {
-		return os.Rename(made, dir)
-	}
-	// A folder cannot take the place of another in one step everywhere.
-	aside := made + ".old"
-	if err := os.Rename(dir, aside); err != nil {
-		return err
-	}
-	if err := os.Rename(made, dir); err != nil {
-		return errors.Join(err, os.Rename(aside, dir))
-	}
-	return os.RemoveAll(aside)
+		if err := pack(packed); err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(packed, "manifests", filepath.FromSlash(o.Manifest))); err != nil {
+			return fmt.Errorf("the package has no manifest of %s: %w", o.Model, err)
+		}
+		return nil
+	})
 }
 
 // isBundle reports whether dir holds the files that only a bundle has together.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gguftool/gguftool/internal/atomicfile"
 	"github.com/gguftool/gguftool/internal/fault"
 	"github.com/gguftool/gguftool/ollama"
 )
@@ -88,36 +89,23 @@ func ExportLayoutTar(ctx context.Context, from *ollama.Store, name ollama.Name, 
 // ExportLayoutDir writes an image layout into a folder that it makes, whole or not
 // at all.
 func ExportLayoutDir(ctx context.Context, from *ollama.Store, name ollama.Name, dir string, progress ollama.Progress) error {
-	if _, err := os.Lstat(dir); err == nil {
-		return &fs.PathError{Op: "export to", Path: dir, Err: fs.ErrExist}
-	}
-	made, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".layout-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(made)
-	err = ExportLayout(ctx, from, name, progress, func(path string, size int64, r io.Reader) error {
-		at := filepath.Join(made, filepath.FromSlash(path))
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			return err
-		}
-		f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return err
-		}
-		err = copyExactly(f, r, size)
-		if err == nil {
-			err = f.Sync()
-		}
-		return errors.Join(err, f.Close())
+	return atomicfile.Folder(dir, false, func(made string) error {
+		return ExportLayout(ctx, from, name, progress, func(path string, size int64, r io.Reader) error {
+			at := filepath.Join(made, filepath.FromSlash(path))
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				return err
+			}
+			f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if err != nil {
+				return err
+			}
+			err = copyExactly(f, r, size)
+			if err == nil {
+				err = f.Sync()
+			}
+			return errors.Join(err, f.Close())
+		})
 	})
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(made, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(made, dir)
 }
 
 // files opens the files of an image layout by their paths in it.
