@@ -19,16 +19,6 @@ import (
 	"github.com/gguftool/gguftool/quantize"
 )
 
-// written writes a model and opens it.
-func written(t *testing.T, m *synth.Model) *gguf.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := m.WriteGGUF(path, nil); err != nil {
-		t.Fatal(err)
-	}
-	return opened(t, path)
-}
-
 func opened(t *testing.T, path string) *gguf.File {
 	t.Helper()
 	f, err := gguf.Open(path)
@@ -197,7 +187,7 @@ func closeTo(a, b Loss) bool {
 func TestSingleIsTheFile(t *testing.T) {
 	for _, s := range settings(t) {
 		t.Run(s.name, func(t *testing.T) {
-			f := written(t, s.model)
+			f := s.model.Open(t)
 			source := loaded(t, f)
 			importance := importanceOf(f)
 			ev := evaluatorOf(t, f, s.in, importance, 1)
@@ -247,7 +237,7 @@ func TestCombinedIsTheFile(t *testing.T) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 	for _, s := range settings(t) {
 		t.Run(s.name, func(t *testing.T) {
-			f := written(t, s.model)
+			f := s.model.Open(t)
 			source := loaded(t, f)
 			importance := importanceOf(f)
 			ev := evaluatorOf(t, f, s.in, importance, 1)
@@ -301,7 +291,7 @@ func TestCombinedIsTheFile(t *testing.T) {
 
 // Tensors that are added or scaled by stay; those that are looked up may change.
 func TestTensors(t *testing.T) {
-	f := written(t, synth.BERT{Width: 64, Layers: 1, Heads: 4, FF: 256}.Model())
+	f := synth.BERT{Width: 64, Layers: 1, Heads: 4, FF: 256}.Model().Open(t)
 	in := settings(t)[0].in
 	for _, weighted := range []bool{false, true} {
 		var importance map[string][]float32
@@ -325,7 +315,7 @@ func TestTensors(t *testing.T) {
 
 func TestEvaluatorRefuses(t *testing.T) {
 	s := settings(t)[0]
-	f := written(t, s.model)
+	f := s.model.Open(t)
 	ev := evaluatorOf(t, f, s.in, nil, 1)
 	types := []gguf.Type{gguf.TypeQ4_0}
 	single := func(ev Evaluator, name string, to gguf.Type, r Range) error {
@@ -364,7 +354,7 @@ func TestEvaluatorRefuses(t *testing.T) {
 	}
 	for _, s := range settings(t) {
 		ctx, cancel := context.WithCancel(t.Context())
-		f := written(t, s.model)
+		f := s.model.Open(t)
 		ev := evaluatorOf(t, f, s.in, nil, 1)
 		if _, err := ev.Single(ctx, "blk.0.ffn_up.weight", types, Range{0, 1}); err != nil {
 			t.Fatal(err)
@@ -383,7 +373,7 @@ func TestEvaluatorRefuses(t *testing.T) {
 func TestOverflowLosesMost(t *testing.T) {
 	m := synth.BERT{Width: 64, Layers: 1, Heads: 4, FF: 256}.Model()
 	const name = "blk.0.ffn_up.weight"
-	f := written(t, m)
+	f := m.Open(t)
 	x := f.Tensor(name)
 	large := make([]float32, x.Elements())
 	large[5] = 1e6
@@ -397,7 +387,7 @@ func TestOverflowLosesMost(t *testing.T) {
 			m.Tensors[i].Type = gguf.TypeBF16
 		}
 	}
-	f = written(t, m)
+	f = m.Open(t)
 	in := settings(t)[0].in
 	losses, err := evaluatorOf(t, f, in, nil, 1).Single(t.Context(), name, []gguf.Type{gguf.TypeF16, gguf.TypeBF16}, Range{0, 5})
 	if err != nil || slices.Min(losses[0]) != 2 || slices.Max(losses[1]) != 0 {
@@ -415,7 +405,7 @@ func TestOverflowLosesMost(t *testing.T) {
 // What is kept of encoded tensors stays within bounds, and what was dropped is made
 // again.
 func TestEncoderForgets(t *testing.T) {
-	f := written(t, synth.Decoder{Layers: 1}.Model())
+	f := synth.Decoder{Layers: 1}.Model().Open(t)
 	e, err := newEncoder(f, nil, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -441,7 +431,7 @@ func TestEncoderForgets(t *testing.T) {
 // The error of weights is that of each column by its importance, and errors of
 // tensors add up.
 func TestWeightError(t *testing.T) {
-	f := written(t, synth.Decoder{Layers: 1, Experts: 3}.Model())
+	f := synth.Decoder{Layers: 1, Experts: 3}.Model().Open(t)
 	importance := map[string][]float32{}
 	var whole float64
 	plain, err := NewWeightError(f, nil, 1)

@@ -2,7 +2,6 @@ package allocate
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,20 +10,6 @@ import (
 	"github.com/gguftool/gguftool/internal/synth"
 	"github.com/gguftool/gguftool/quantize"
 )
-
-func openModel(t *testing.T, m *synth.Model) *gguf.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := m.WriteGGUF(path, nil); err != nil {
-		t.Fatal(err)
-	}
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // tensorsOf lists a model's tensors as an evaluator that can change all of them.
 func tensorsOf(f *gguf.File) (all []Tensor) {
@@ -53,7 +38,7 @@ func typesOf(w *Weight) string {
 // Each tensor may get the types that fit its rows and pay, or stay as it is; what
 // the user says of a tensor holds.
 func TestProblem(t *testing.T) {
-	f := openModel(t, synth.BERT{Width: 256}.Model())
+	f := synth.BERT{Width: 256}.Model().Open(t)
 	tensors := tensorsOf(f)
 	const unmeasurable = "blk.0.attn_k.weight"
 	for i := range tensors {
@@ -143,7 +128,7 @@ func TestProblem(t *testing.T) {
 
 // Sizes that are asked for in other ways.
 func TestSizes(t *testing.T) {
-	f := openModel(t, synth.BERT{Width: 256}.Model())
+	f := synth.BERT{Width: 256}.Model().Open(t)
 	p, err := NewProblem(quantize.FileSource(f), &quantize.Options{}, Types(true), false, tensorsOf(f))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +193,7 @@ func (constant) Combined(_ context.Context, choice map[string]gguf.Type, r Range
 }
 
 func TestNothingToChoose(t *testing.T) {
-	f := openModel(t, synth.BERT{Width: 256}.Model())
+	f := synth.BERT{Width: 256}.Model().Open(t)
 	for _, c := range []struct {
 		name  string
 		o     quantize.Options

@@ -26,15 +26,7 @@ import (
 // open writes a model, opens it and loads it.
 func open(t *testing.T, m *synth.Model, o infer.Options) (*gguf.File, *infer.Model) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := m.WriteGGUF(path, nil); err != nil {
-		t.Fatal(err)
-	}
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
+	f := m.Open(t)
 	o.Precision = infer.PrecisionF32
 	loaded, err := infer.Load(f, &o)
 	if err != nil {

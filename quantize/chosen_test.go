@@ -1,27 +1,12 @@
 package quantize
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/internal/synth"
 )
-
-func openModel(t *testing.T, m *synth.Model) *gguf.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := m.WriteGGUF(path, nil); err != nil {
-		t.Fatal(err)
-	}
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 func planTypes(t *testing.T, f *gguf.File, o *Options) (map[string]gguf.Type, *Plan) {
 	t.Helper()
@@ -38,7 +23,7 @@ func planTypes(t *testing.T, f *gguf.File, o *Options) (map[string]gguf.Type, *P
 
 // Chosen types stand in place of the mixture, and every other option before them.
 func TestChosenTypes(t *testing.T) {
-	f := openModel(t, synth.BERT{Width: 256}.Model())
+	f := synth.BERT{Width: 256}.Model().Open(t)
 	const q, k, embedding, positions, norm = "blk.0.attn_q.weight", "blk.0.attn_k.weight", "token_embd.weight", "position_embd.weight", "token_embd_norm.weight"
 	chosen := map[string]gguf.Type{q: gguf.TypeQ3_K, k: gguf.TypeF16, embedding: gguf.TypeQ2_K, positions: gguf.TypeQ8_0, norm: gguf.TypeQ8_0}
 	mixture, p := planTypes(t, f, &Options{FileType: gguf.FileQ4_K_M})
@@ -105,7 +90,7 @@ func TestExactOverride(t *testing.T) {
 
 // Position embeddings change when an override names them alone.
 func TestPositionOverride(t *testing.T) {
-	f := openModel(t, synth.BERT{Width: 256}.Model())
+	f := synth.BERT{Width: 256}.Model().Open(t)
 	const positions = "position_embd.weight"
 	for _, c := range []struct {
 		override Override
