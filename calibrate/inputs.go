@@ -142,17 +142,13 @@ func (in *Inputs) Part(k, shares int) {
 }
 
 func (in *Inputs) keep(wanted func(i int) bool) {
-	var ids, targets [][]int32
+	var numbers []int
 	for i := range in.IDs {
-		if !wanted(i) {
-			continue
-		}
-		ids = append(ids, in.IDs[i])
-		if in.targets != nil {
-			targets = append(targets, in.targets[i])
+		if wanted(i) {
+			numbers = append(numbers, i)
 		}
 	}
-	in.IDs, in.targets = ids, targets
+	*in = *in.Order(numbers)
 }
 
 // Cut returns how many texts are longer than limit.

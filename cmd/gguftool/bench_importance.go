@@ -50,12 +50,16 @@ func measureImportance(cmd *cobra.Command, set *settings, path string, threads i
 	if err != nil {
 		return nil, err
 	}
-	stderr, what := cmd.ErrOrStderr(), "measuring importance of "+filepath.Base(path)
+	return measureInputs(cmd, set, f, model, in, &calibrate.Options{Weighing: job.weighing, Datasets: datasets})
+}
+
+// measureInputs measures importance on inputs and shows how far that is.
+func measureInputs(cmd *cobra.Command, set *settings, f *gguf.File, m *infer.Model, in *calibrate.Inputs, o *calibrate.Options) (*imatrix.File, error) {
+	stderr, what := cmd.ErrOrStderr(), "measuring importance of "+filepath.Base(f.Path)
 	bar := newCounter(stderr, isTerminal(stderr) && !set.quiet, what, len(in.IDs))
 	defer bar.finish()
-	result, err := calibrate.Measure(cmd.Context(), f, model, in, &calibrate.Options{
-		Weighing: job.weighing, Datasets: datasets, Progress: func(r *calibrate.Result) { bar.update(r.Done, what) },
-	})
+	o.Progress = func(r *calibrate.Result) { bar.update(r.Done, what) }
+	result, err := calibrate.Measure(cmd.Context(), f, m, in, o)
 	if err != nil {
 		return nil, err
 	}

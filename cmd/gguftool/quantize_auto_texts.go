@@ -80,13 +80,7 @@ func (job *autoJob) readTexts(m *infer.Model) (*autoTexts, error) {
 
 // windows cuts a text into windows.
 func (job *autoJob) windows(tok *tokenizer.Tokenizer, text string, context int) (*calibrate.Inputs, error) {
-	tok, err := tok.Literal()
-	if err != nil {
-		return nil, err
-	}
-	prefix, _ := tok.Template()
-	ids := tok.AppendEncode(append([]int32{}, prefix...), text, false)
-	in, err := calibrate.CutWindows(ids, prefix, min(autoWindow, context), 0)
+	in, err := calibrate.TextWindows(tok, text, min(autoWindow, context), 0, false)
 	if err != nil {
 		return nil, err
 	}
@@ -117,16 +111,11 @@ func (job *autoJob) measureImportance(m *infer.Model, t *autoTexts) error {
 	if n := importanceInputs[in.Mode]; len(in.IDs) > n {
 		in = in.Order(numbers(0, n))
 	}
-	stderr := job.cmd.ErrOrStderr()
-	bar := newCounter(stderr, isTerminal(stderr) && !job.set.quiet, "measuring importance", len(in.IDs))
-	defer bar.finish()
-	r, err := calibrate.Measure(job.cmd.Context(), job.file, m, in, &calibrate.Options{
-		Weighing: in.Mode.Weighing(), Datasets: t.datasets, Progress: func(r *calibrate.Result) { bar.update(r.Done, "measuring importance") },
-	})
+	measured, err := measureInputs(job.cmd, job.set, job.file, m, in, &calibrate.Options{Weighing: in.Mode.Weighing(), Datasets: t.datasets})
 	if err != nil {
 		return err
 	}
-	job.o.useImportance(imatrixAuto, r.File, stderr)
+	job.o.useImportance(imatrixAuto, measured, job.cmd.ErrOrStderr())
 	return nil
 }
 
