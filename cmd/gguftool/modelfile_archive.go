@@ -85,11 +85,7 @@ func (o *modelfileExportOptions) run(cmd *cobra.Command, set *settings, model, p
 	if o.form == formLayout && path == "-" {
 		return usagef("an image layout is a folder, which standard output cannot hold; choose --format oci-tar")
 	}
-	s, err := o.store.open()
-	if err != nil {
-		return err
-	}
-	names, err := findModels(s, []string{model})
+	s, names, err := o.store.find(model)
 	if err != nil {
 		return err
 	}

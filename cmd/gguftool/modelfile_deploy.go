@@ -75,11 +75,7 @@ func (o *modelfileDeployOptions) run(cmd *cobra.Command, set *settings, model st
 	case o.namespace != "" && target != deploy.Kubernetes:
 		return usagef("--namespace is about Kubernetes")
 	}
-	s, err := o.store.open()
-	if err != nil {
-		return err
-	}
-	names, err := findModels(s, []string{model})
+	s, names, err := o.store.find(model)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,13 +55,14 @@ func (o *modelfileListOptions) run(cmd *cobra.Command, prefix string) error {
 	for _, b := range bad {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: not listed:", texttable.Safe(b.Err.Error()))
 	}
-	reports := []*modelReport{}
-	for _, m := range models {
-		if strings.HasPrefix(strings.ToLower(m.Name.Short()), strings.ToLower(prefix)) {
+	models = slices.DeleteFunc(models, func(m *ollama.Model) bool {
+		return !strings.HasPrefix(strings.ToLower(m.Name.Short()), strings.ToLower(prefix))
+	})
+	if o.json {
+		reports := []*modelReport{}
+		for _, m := range models {
 			reports = append(reports, newModelReport(s, m))
 		}
-	}
-	if o.json {
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		return enc.Encode(struct {
 			Store  string         `json:"store"`
@@ -70,9 +71,8 @@ func (o *modelfileListOptions) run(cmd *cobra.Command, prefix string) error {
 	}
 	var b strings.Builder
 	table := texttable.New("name", "id", "bytes>", "modified")
-	for _, r := range reports {
-		at, _ := time.Parse(time.RFC3339, r.Modified)
-		table.Row(r.Name, r.ID[:12], texttable.Grouped(r.Size), at.Local().Format("2006-01-02 15:04"))
+	for _, m := range models {
+		table.Row(m.Name.Short(), m.ID[:12], texttable.Grouped(m.Manifest.Size()), m.Modified.Local().Format("2006-01-02 15:04"))
 	}
 	if err := table.Write(&b, ""); err != nil {
 		return err
@@ -114,11 +114,7 @@ func (o *modelfileShowOptions) run(cmd *cobra.Command, args []string) error {
 	if o.modelfile && o.json {
 		return usagef("--modelfile and --json cannot be used together")
 	}
-	s, err := o.store.open()
-	if err != nil {
-		return err
-	}
-	names, err := findModels(s, args)
+	s, names, err := o.store.find(args...)
 	if err != nil {
 		return err
 	}

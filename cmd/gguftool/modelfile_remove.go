@@ -30,11 +30,7 @@ blobs, so no space is taken; removing one of them leaves the other as it is.
 		Example: `  gguftool modelfile copy embed:q4 embed:latest --force`,
 		Args:    exactly(2, "the name of a model and a new name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := o.store.open()
-			if err != nil {
-				return err
-			}
-			names, err := findModels(s, args)
+			s, names, err := o.store.find(args...)
 			if err != nil {
 				return err
 			}
@@ -74,11 +70,7 @@ that cannot be read, no blobs are removed, as it may refer to any of them.
 }
 
 func (o *modelfileRemoveOptions) run(cmd *cobra.Command, set *settings, args []string) error {
-	s, err := o.store.open()
-	if err != nil {
-		return err
-	}
-	names, err := findModels(s, args)
+	s, names, err := o.store.find(args...)
 	if err != nil {
 		return err
 	}
@@ -131,11 +123,7 @@ never completed. They are no problems: an Ollama server removes them when it sta
 }
 
 func (o *modelfileVerifyOptions) run(cmd *cobra.Command, set *settings, args []string) error {
-	s, err := o.store.open()
-	if err != nil {
-		return err
-	}
-	names, err := findModels(s, args)
+	s, names, err := o.store.find(args...)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,6 @@ const storeHelp = `The store is the folder that OLLAMA_MODELS names, else .ollam
 folder; --store names another one. No Ollama server is needed, and one may run on
 the same store.`
 
-// A name of a model is [HOST/][NAMESPACE/]MODEL[:TAG], as Ollama has it.
-
 // storeOptions say which store is meant.
 type storeOptions struct{ dir string }
 
@@ -35,16 +33,20 @@ func parseModelNames(args []string) ([]ollama.Name, error) {
 	return names, nil
 }
 
-// findModels returns models that the arguments name, in the case of the store.
-func findModels(s *ollama.Store, args []string) ([]ollama.Name, error) {
+// find opens the store and returns the models that arguments name, in its case.
+func (o *storeOptions) find(args ...string) (*ollama.Store, []ollama.Name, error) {
+	s, err := o.open()
+	if err != nil {
+		return nil, nil, err
+	}
 	names, err := parseModelNames(args)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range names {
 		if names[i], err = s.Find(names[i]); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return names, nil
+	return s, names, nil
 }
