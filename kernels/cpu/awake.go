@@ -4,13 +4,15 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Awake returns a pool of as many workers as p whose workers wait for the next
-// loop without going to sleep, which costs less than a microsecond a loop, and a
-// function that ends them. It is for a series of short loops, as one text through
-// a model is: until the end, its workers keep their processors busy. Loops of an
-// awake pool must come from one goroutine at a time and do not nest.
+// loop without going to sleep for about a millisecond, which costs less than a
+// microsecond a loop, and a function that ends them. It is for a series of short
+// loops, as one text through a model is: while they follow each other, its workers
+// keep their processors busy. Loops of an awake pool must come from one goroutine at
+// a time and do not nest.
 func (p *Pool) Awake() (awake *Pool, end func()) {
 	if p.Workers() == 1 || p.crew != nil {
 		return p, func() {}
@@ -62,12 +64,28 @@ func (c *crew) serve(worker int) {
 	}
 }
 
+// How long a worker waits in which way, in turns of wait. All turns before it
+// sleeps take about a millisecond, which hardly any loop of an awake pool takes
+// longer for one worker than for another where each has a processor: after that
+// it is likely that one has none, as other programs have it.
+const (
+	pauses = 1000
+	yields = 10000
+)
+
+// nap is how long a worker sleeps at a time, which burns nothing and lets those
+// run that are waited for.
+const nap = 50 * time.Microsecond
+
 // wait lets a little time pass: at first some dozen nanoseconds, later what
-// others that want the processor take.
+// others that want the processor take, at last a nap.
 func wait(turn int) {
-	if turn < 1000 {
+	switch {
+	case turn < pauses:
 		pause()
-	} else {
+	case turn < pauses+yields:
 		runtime.Gosched()
+	default:
+		time.Sleep(nap)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // An awake pool makes each call once and gives the error of the lowest failure,
@@ -45,6 +46,31 @@ func TestAwake(t *testing.T) {
 		})
 		if err != failures[0] {
 			t.Errorf("%d workers: error %v, want that of the first failure", workers, err)
+		}
+		end()
+	}
+}
+
+// Workers that wait long go to sleep, those for the caller between loops as well as
+// the caller for them, and still make each call once.
+func TestAwakeWaitsLong(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, late := range []int{0, 1, 2} {
+		p, end := (&Pool{workers: 3}).Awake()
+		for range 3 {
+			var calls [3]atomic.Int32
+			p.Each(3, func(_, i int) {
+				if i == late {
+					time.Sleep(10 * time.Millisecond)
+				}
+				calls[i].Add(1)
+			})
+			for i := range calls {
+				if got := calls[i].Load(); got != 1 {
+					t.Fatalf("call %d made %d times", i, got)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 		end()
 	}
