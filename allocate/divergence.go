@@ -2,23 +2,31 @@ package allocate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/gguftool/gguftool/infer"
+	"github.com/gguftool/gguftool/kernels/vec"
 )
 
 const (
 	// windowPositions is at how many positions of a window distributions are
-	// compared. They lie evenly in its second half, where there is context.
-	windowPositions = 64
+	// compared. They lie evenly in its second half, where there is context. What
+	// positions that are near each other tell is much the same, and each takes a
+	// product with the whole head.
+	windowPositions = 32
 
-	// logitMemory is about how many bytes of the source's logits are held at a time.
-	logitMemory = 256 << 20
+	// distributionMemory is about how many bytes of the source's distributions are
+	// kept, and how many more are held at a time where those do not suffice.
+	distributionMemory = 256 << 20
 )
 
 // predictions compares the distributions of the next token.
-type predictions struct{ source *modelLoss }
+type predictions struct {
+	source *modelLoss
+	kept   [][]distribution // of the first windows, by position
+}
 
 // worst is the divergence of a model that gives the tokens that come probabilities
 // of e⁻⁵⁰.
@@ -36,12 +44,6 @@ func (p *predictions) positions(window int) []int {
 	return all
 }
 
-// A distribution is logits, and the logarithm of the sum of their exponentials.
-type distribution struct {
-	logits []float32
-	log    float64
-}
-
 func (p *predictions) losses(ctx context.Context, at *infer.Sample, models []*infer.Model, r Range) ([]Loss, error) {
 	losses := make([]Loss, len(models))
 	for i := range losses {
@@ -50,10 +52,10 @@ func (p *predictions) losses(ctx context.Context, at *infer.Sample, models []*in
 	if len(models) == 0 {
 		return losses, nil
 	}
-	step := max(1, logitMemory/(windowPositions*4*p.source.model.Vocabulary()))
-	for first := r.First; first < r.End; first += step {
-		end := min(first+step, r.End)
-		of, err := p.distributions(ctx, first, end)
+	step := max(1, distributionMemory/(windowPositions*4*p.source.model.Vocabulary()))
+	for first := r.First; first < r.End; {
+		end := min(first/step*step+step, r.End)
+		of, err := p.distributions(ctx, first, end, step)
 		if err != nil {
 			return nil, err
 		}
@@ -71,52 +73,102 @@ func (p *predictions) losses(ctx context.Context, at *infer.Sample, models []*in
 				return nil, err
 			}
 		}
+		first = end
 	}
 	return losses, nil
 }
 
-// distributions returns those of the source, by window and position.
-func (p *predictions) distributions(ctx context.Context, first, end int) ([][]distribution, error) {
-	all := make([][]distribution, end-first)
-	for i := range all {
-		all[i] = make([]distribution, len(p.positions(first+i)))
+// distributions returns those of the source, by window and position. Those of the
+// first windows, as many as keep says, are kept: changes of single tensors are
+// measured on them again and again.
+func (p *predictions) distributions(ctx context.Context, first, end, keep int) ([][]distribution, error) {
+	if end <= len(p.kept) {
+		return p.kept[first:end], nil
+	}
+	known := max(0, len(p.kept)-first)
+	all := append(make([][]distribution, 0, end-first), p.kept[first:first+known]...)
+	for window := first + known; window < end; window++ {
+		all = append(all, make([]distribution, len(p.positions(window))))
 	}
 	s := p.source
-	err := s.sample.Logits(ctx, s.model, first, end, p.positions, func(window, k int, logits []float32) error {
-		log := logSum(logits)
-		if math.IsNaN(log) || math.IsInf(log, 0) {
+	err := s.sample.Logits(ctx, s.model, first+known, end, p.positions, func(window, k int, logits []float32) error {
+		d, err := newDistribution(logits)
+		if err != nil {
 			return fmt.Errorf("window %d: the logits of the model are not finite", window)
 		}
-		all[window-first][k] = distribution{append([]float32{}, logits...), log}
+		all[window-first][k] = d
 		return nil
 	})
+	if err == nil && first+known == len(p.kept) && end <= keep {
+		p.kept = append(p.kept, all[known:]...)
+	}
 	return all, err
 }
 
-// logSum returns ln Σ exp(x).
-func logSum(x []float32) float64 {
-	top := float64(math.Inf(-1))
-	for _, v := range x {
-		top = max(top, float64(v))
-	}
-	var sum float64
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	return top + math.Log(sum)
+// A distribution p of tokens is what of it a divergence from it needs.
+//
+//	KL(p, q) = Σ p·(ln p - ln q)
+//	         = Σ p·x - ln Σ exp(x)  -  Σ p·y + ln Σ exp(y)     x the logits of p, y those of q
+//
+// What is known of p in advance is subtracted from its like: both sums, and both
+// logarithms, err alike.
+type distribution struct {
+	p         []float32
+	mean, log float64 // Σ p·x, ln Σ exp(x)
 }
 
-// divergence returns Σ p·ln(p/q), in nats, of the distribution p to that of logits:
-//
-//	ln p - ln q = (logit of p - log of p) - (logit of q - log of q)
+// newDistribution returns that of logits, which it overwrites.
+func newDistribution(logits []float32) (distribution, error) {
+	x := append([]float32{}, logits...)
+	sum, log, err := exponentials(logits)
+	if err != nil {
+		return distribution{}, err
+	}
+	vec.Scale(logits, float32(1/sum))
+	mean := dot(logits, x)
+	copy(x, logits)
+	return distribution{x, mean, log}, nil
+}
+
+// divergence returns KL(d, q) in nats of the distribution q of logits, which it
+// overwrites.
 func (d *distribution) divergence(logits []float32) (float64, error) {
-	log := logSum(logits)
+	cross := dot(d.p, logits)
+	_, log, err := exponentials(logits)
+	return max(0, (d.mean-cross)+(log-d.log)), err
+}
+
+// pieceLogits is how many exponentials are summed in float32.
+const pieceLogits = 1024
+
+// exponentials stores exp(x - max x) in x, and returns their sum and ln Σ exp(x).
+func exponentials(x []float32) (sum, log float64, err error) {
+	top := vec.Max(x)
+	for rest := x; len(rest) > 0; {
+		n := min(pieceLogits, len(rest))
+		sum += float64(vec.ExpSum(rest[:n], 1, top))
+		rest = rest[n:]
+	}
+	log = float64(top) + math.Log(sum)
 	if math.IsNaN(log) || math.IsInf(log, 0) {
-		return 0, fmt.Errorf("logits are not finite")
+		return 0, 0, errors.New("logits are not finite")
 	}
-	var sum float64
-	for i, v := range d.logits {
-		sum += math.Exp(float64(v)-d.log) * (float64(v) - float64(logits[i]))
+	return sum, log, nil
+}
+
+// dot returns Σ a·b in float64. Four sums wait less for each other than one would.
+func dot(a, b []float32) float64 {
+	var sums [4]float64
+	n := len(a) &^ 3
+	b = b[:len(a)]
+	for i := 0; i < n; i += 4 {
+		sums[0] += float64(a[i]) * float64(b[i])
+		sums[1] += float64(a[i+1]) * float64(b[i+1])
+		sums[2] += float64(a[i+2]) * float64(b[i+2])
+		sums[3] += float64(a[i+3]) * float64(b[i+3])
 	}
-	return max(0, sum+log-d.log), nil
+	for i := n; i < len(a); i++ {
+		sums[0] += float64(a[i]) * float64(b[i])
+	}
+	return sums[0] + sums[1] + sums[2] + sums[3]
 }

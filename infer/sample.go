@@ -128,7 +128,7 @@ func (s *Sample) Embed(ctx context.Context, changed *Model, first, end int) ([][
 
 // Logits calls visit for some positions of the texts from first to end, exclusive,
 // with the logits that changed computes there, which are valid during the call
-// only. positions returns those of a text, in ascending order; k is the index
+// only, and visit may overwrite. positions returns those of a text, in ascending order; k is the index
 // among them. Calls for different texts overlap.
 func (s *Sample) Logits(ctx context.Context, changed *Model, first, end int, positions func(text int) []int, visit func(text, k int, logits []float32) error) error {
 	if err := changed.prepareHead(); err != nil {
