@@ -59,19 +59,17 @@ func (p *predictions) losses(ctx context.Context, at *infer.Sample, models []*in
 		if err != nil {
 			return nil, err
 		}
-		for i, m := range models {
-			err := at.Logits(ctx, m, first, end, p.positions, func(window, k int, logits []float32) error {
-				d, err := of[window-first][k].divergence(logits)
-				if err != nil {
-					return fmt.Errorf("window %d, position %d: %w", window, k, err)
-				}
-				// One goroutine at a time for each window.
-				losses[i][window-r.First] += d / float64(len(of[window-first]))
-				return nil
-			})
+		err = at.Logits(ctx, models, first, end, p.positions, func(model, window, k int, logits []float32) error {
+			d, err := of[window-first][k].divergence(logits)
 			if err != nil {
-				return nil, err
+				return fmt.Errorf("window %d, position %d: %w", window, k, err)
 			}
+			// One goroutine at a time for each model and window.
+			losses[model][window-r.First] += d / float64(len(of[window-first]))
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		first = end
 	}
@@ -91,7 +89,7 @@ func (p *predictions) distributions(ctx context.Context, first, end, keep int) (
 		all = append(all, make([]distribution, len(p.positions(window))))
 	}
 	s := p.source
-	err := s.sample.Logits(ctx, s.model, first+known, end, p.positions, func(window, k int, logits []float32) error {
+	err := s.sample.Logits(ctx, []*infer.Model{s.model}, first+known, end, p.positions, func(_, window, k int, logits []float32) error {
 		d, err := newDistribution(logits)
 		if err != nil {
 			return fmt.Errorf("window %d: the logits of the model are not finite", window)

@@ -269,20 +269,20 @@ func (v *vectors) worst() float64 { return 2 }
 func (v *vectors) losses(ctx context.Context, at *infer.Sample, models []*infer.Model, r Range) ([]Loss, error) {
 	if v.of == nil {
 		s := v.source
-		of, err := s.sample.Embed(ctx, s.model, 0, s.Texts())
+		of, err := s.sample.Embed(ctx, []*infer.Model{s.model}, 0, s.Texts())
 		if err != nil {
 			return nil, err
 		}
-		v.of = of
+		v.of = of[0]
+	}
+	changed, err := at.Embed(ctx, models, r.First, r.End)
+	if err != nil {
+		return nil, err
 	}
 	losses := make([]Loss, len(models))
-	for i, m := range models {
-		changed, err := at.Embed(ctx, m, r.First, r.End)
-		if err != nil {
-			return nil, err
-		}
+	for i := range models {
 		losses[i] = make(Loss, r.Len())
-		for t, x := range changed {
+		for t, x := range changed[i] {
 			losses[i][t] = halfSquare(x, v.of[r.First+t])
 		}
 	}

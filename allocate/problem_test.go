@@ -151,7 +151,7 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	for _, bits := range []float64{4, 6.5, 12} {
-		r, err := Search(t.Context(), constant{f}, p, &Options{Target: Target{Bytes: p.SizeOf(bits)}, Sample: DefaultSample(9), State: NewState(nil)})
+		r, err := Search(t.Context(), constant{f}, p, &Options{Target: Target{Bytes: p.SizeOf(bits)}, Sample: DefaultSample(9, false), State: NewState(nil)})
 		if err != nil {
 			t.Fatal(err)
 		}

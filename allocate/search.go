@@ -52,15 +52,20 @@ type Sample struct {
 	Rounds  int
 }
 
-// DefaultSample returns how n texts are used.
-func DefaultSample(n int) Sample {
+// DefaultSample returns how n texts, or windows, are used. A window has many
+// predictions and takes long, so that fewer of them tell enough of single tensors.
+func DefaultSample(n int, windows bool) Sample {
 	held := min(256, n/3)
 	choose := min(256, n-held)
-	return Sample{
+	s := Sample{
 		Singles: []int{max(1, choose/21), max(1, choose*3/16)},
 		Context: max(1, choose/4), Choose: choose, HeldOut: held,
 		Changes: 64, Rounds: 3,
 	}
+	if windows {
+		s.Singles[1] = max(1, choose/11)
+	}
+	return s
 }
 
 // Texts returns how many texts are used in all.

@@ -14,7 +14,7 @@ import (
 
 func chooseIn(t *testing.T, f *fake, target Target) *Result {
 	t.Helper()
-	r, err := Search(t.Context(), f, f.problem(), &Options{Target: target, Sample: DefaultSample(f.texts), State: NewState(nil)})
+	r, err := Search(t.Context(), f, f.problem(), &Options{Target: target, Sample: DefaultSample(f.texts, false), State: NewState(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestTargetBytes(t *testing.T) {
 		}
 	}
 	var small *TooSmallError
-	if _, err := Search(t.Context(), f, p, &Options{Target: Target{Bytes: 2000}, Sample: DefaultSample(300), State: NewState(nil)}); !errors.As(err, &small) || small.Least != p.Smallest() {
+	if _, err := Search(t.Context(), f, p, &Options{Target: Target{Bytes: 2000}, Sample: DefaultSample(300, false), State: NewState(nil)}); !errors.As(err, &small) || small.Least != p.Smallest() {
 		t.Errorf("error %v", err)
 	}
 }
@@ -147,7 +147,7 @@ func TestResume(t *testing.T) {
 		state := NewState(map[string]string{"model": "x"})
 		var saved bytes.Buffer
 		state.Save = func() error { saved.Reset(); return state.Write(&saved) }
-		o := Options{Target: target, Sample: DefaultSample(f.texts), State: state}
+		o := Options{Target: target, Sample: DefaultSample(f.texts, false), State: state}
 		if _, err := Search(t.Context(), f, p, &o); !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped after %d: error %v", stop, err)
 		}
@@ -187,7 +187,7 @@ func TestParts(t *testing.T) {
 	merged := NewState(map[string]string{"model": "x", "texts": "y"})
 	for k := 1; k <= 3; k++ {
 		state := NewState(merged.Work)
-		o := Options{Sample: DefaultSample(f.texts), State: state}
+		o := Options{Sample: DefaultSample(f.texts, false), State: state}
 		if err := Part(t.Context(), newFake(10), p, &o, k, 3); err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	f.calls.Store(0)
-	got, err := Search(t.Context(), f, p, &Options{Target: target, Sample: DefaultSample(f.texts), State: merged})
+	got, err := Search(t.Context(), f, p, &Options{Target: target, Sample: DefaultSample(f.texts, false), State: merged})
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("another choice, error %v", err)
 	}
@@ -236,14 +236,16 @@ func TestTooFewTexts(t *testing.T) {
 	f := newFake(3)
 	for _, n := range []int{0, 299, 300} {
 		f.texts = n
-		_, err := Search(t.Context(), f, f.problem(), &Options{Target: Target{MaxLoss: 1}, Sample: DefaultSample(300), State: NewState(nil)})
+		_, err := Search(t.Context(), f, f.problem(), &Options{Target: Target{MaxLoss: 1}, Sample: DefaultSample(300, false), State: NewState(nil)})
 		if (err == nil) != (n == 300) {
 			t.Errorf("%d texts: error %v", n, err)
 		}
 	}
 	for n := 1; n < 2000; n++ {
-		if s := DefaultSample(n); s.Texts() > n || s.Choose < 1 || s.Context > s.Choose || s.Singles[1] > s.Choose {
-			t.Errorf("%d texts: %+v", n, s)
+		for _, windows := range []bool{false, true} {
+			if s := DefaultSample(n, windows); s.Texts() > n || s.Choose < 1 || s.Context > s.Choose || s.Singles[0] > s.Singles[1] || s.Singles[1] > s.Choose {
+				t.Errorf("%d texts, windows %t: %+v", n, windows, s)
+			}
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (s *Sample) keep(ctx context.Context, m *Model, from *Sample, index int) er
 	for i := index; i < len(s.kept); i++ {
 		s.kept[i] = make([]float32, s.rowElements())
 	}
-	return s.each(m, 0, len(s.texts), func(t *session, first, end int) error {
+	return s.each(1, 0, len(s.texts), func(t *session, _, first, end int) error {
 		t.reached = func(layer int, x gemm.View) {
 			if i := layer / s.stride; layer%s.stride == 0 && i >= index {
 				copy(s.kept[i][s.starts[first]*m.config.width:], x.Data)
@@ -103,45 +103,51 @@ func (s *Sample) Texts() int { return len(s.texts) }
 // Tokens returns the number of tokens of text i.
 func (s *Sample) Tokens(i int) int { return len(s.texts[i]) }
 
-// Embed returns the vectors of the texts from first to end, exclusive, as changed
-// computes them: a model that With made of the sample's, or that one. They have
-// length 1.
-func (s *Sample) Embed(ctx context.Context, changed *Model, first, end int) ([][]float32, error) {
-	pooling, err := changed.poolingOr(PoolingDefault)
+// Embed returns the vectors of the texts from first to end, exclusive, as each of
+// models computes them: models that With made of the sample's, or that one. They
+// have length 1.
+func (s *Sample) Embed(ctx context.Context, models []*Model, first, end int) ([][][]float32, error) {
+	pooling, err := s.base.poolingOr(PoolingDefault)
 	if err != nil {
 		return nil, err
 	}
-	vectors := make([][]float32, max(0, end-first))
-	return vectors, s.states(ctx, changed, first, end, func(t *session, from int, states gemm.View) error {
-		pooled := changed.pooled(t, pooling, states)
+	vectors := make([][][]float32, len(models))
+	for i := range vectors {
+		vectors[i] = make([][]float32, max(0, end-first))
+	}
+	return vectors, s.states(ctx, models, first, end, func(t *session, model, from int, states gemm.View) error {
+		pooled := models[model].pooled(t, pooling, states)
 		for i := range t.spans {
 			v := slices.Clone(pooled.Row(i))
 			vec.Normalize(v)
 			if vec.NotFinite(v) >= 0 {
 				return fmt.Errorf("the vector of text %d is not finite", from+i)
 			}
-			vectors[from-first+i] = v
+			vectors[model][from-first+i] = v
 		}
 		return nil
 	})
 }
 
 // Logits calls visit for some positions of the texts from first to end, exclusive,
-// with the logits that changed computes there, which are valid during the call
-// only, and visit may overwrite. positions returns those of a text, in ascending order; k is the index
-// among them. Calls for different texts overlap.
-func (s *Sample) Logits(ctx context.Context, changed *Model, first, end int, positions func(text int) []int, visit func(text, k int, logits []float32) error) error {
-	if err := changed.prepareHead(); err != nil {
-		return err
+// with the logits that each of models computes there, which are valid during the
+// call only, and visit may overwrite. positions returns those of a text, in
+// ascending order; k is the index among them. Calls for different texts, or models,
+// overlap.
+func (s *Sample) Logits(ctx context.Context, models []*Model, first, end int, positions func(text int) []int, visit func(model, text, k int, logits []float32) error) error {
+	for _, m := range models {
+		if err := m.prepareHead(); err != nil {
+			return err
+		}
 	}
-	return s.states(ctx, changed, first, end, func(t *session, from int, states gemm.View) error {
+	return s.states(ctx, models, first, end, func(t *session, model, from int, states gemm.View) error {
 		for i, span := range t.spans {
 			chosen := positions(from + i)
 			x := buffer(&t.in, len(chosen), states.Cols) // which the layers are done with
 			for k, position := range chosen {
 				copy(x.Row(k), states.Row(span.from+position))
 			}
-			err := changed.eachLogits(ctx, t, x, 0, func(k int, logits []float32) error { return visit(from+i, k, logits) })
+			err := models[model].eachLogits(ctx, t, x, 0, func(k int, logits []float32) error { return visit(model, from+i, k, logits) })
 			if err != nil {
 				return err
 			}
@@ -151,18 +157,18 @@ func (s *Sample) Logits(ctx context.Context, changed *Model, first, end int, pos
 }
 
 // states calls f with groups of texts, the first of which is from, and their final
-// states as changed computes them.
-func (s *Sample) states(ctx context.Context, changed *Model, first, end int, f func(t *session, from int, states gemm.View) error) error {
+// states as one of models computes them.
+func (s *Sample) states(ctx context.Context, models []*Model, first, end int, f func(t *session, model, from int, states gemm.View) error) error {
 	if first < 0 || end > len(s.texts) || first > end {
 		return fmt.Errorf("texts %d to %d of %d are not in the sample", first, end, len(s.texts))
 	}
-	point := s.resume(changed)
-	return s.each(changed, first, end, func(t *session, first, end int) error {
-		x, err := s.pass(ctx, t, changed, first, end, point)
+	return s.each(len(models), first, end, func(t *session, model, first, end int) error {
+		m := models[model]
+		x, err := s.pass(ctx, t, m, first, end, s.resume(m))
 		if err != nil {
 			return err
 		}
-		return f(t, first, x)
+		return f(t, model, first, x)
 	})
 }
 
@@ -177,13 +183,28 @@ func (s *Sample) pass(ctx context.Context, t *session, m *Model, first, end, poi
 	return x, m.layersFrom(ctx, t, x, point*s.stride)
 }
 
-// each calls f for groups of texts in their order; see Model.divide.
-func (s *Sample) each(m *Model, first, end int, f func(t *session, first, end int) error) error {
-	lengths := make([]int, 0, end-first)
-	for _, ids := range s.texts[first:end] {
-		lengths = append(lengths, len(ids))
+// each calls f for groups of texts in their order, for each of so many models; see
+// Model.divide. What all models have to do is divided at once, so that several
+// models keep all workers busy without barriers where the texts of one would not.
+func (s *Sample) each(models, first, end int, f func(t *session, model, first, end int) error) error {
+	n := end - first
+	lengths := make([]int, 0, models*n)
+	for range models {
+		for _, ids := range s.texts[first:end] {
+			lengths = append(lengths, len(ids))
+		}
 	}
-	return m.divide(lengths, true, func(pool *cpu.Pool, _ int, g []int) error {
-		return s.base.withSession(pool, func(t *session) error { return f(t, first+g[0], first+g[len(g)-1]+1) })
+	return s.base.divide(lengths, true, func(pool *cpu.Pool, _ int, g []int) error {
+		return s.base.withSession(pool, func(t *session) error {
+			for at, stop := g[0], g[len(g)-1]+1; at < stop; {
+				model := at / n
+				to := min(stop, (model+1)*n)
+				if err := f(t, model, first+at-model*n, first+to-model*n); err != nil {
+					return err
+				}
+				at = to
+			}
+			return nil
+		})
 	})
 }

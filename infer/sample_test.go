@@ -47,23 +47,32 @@ func (s *synthetic) rewritten(t testing.TB, changes map[string]Stored, o *Option
 // vectors, and for decoders the logits of the last two positions.
 func answers(t testing.TB, s *Sample, m *Model, first, end int) (all [][]float32) {
 	t.Helper()
-	all, err := s.Embed(t.Context(), m, first, end)
+	return answersOf(t, s, []*Model{m}, first, end)[0]
+}
+
+// answersOf is answers of several models at once.
+func answersOf(t testing.TB, s *Sample, models []*Model, first, end int) [][][]float32 {
+	t.Helper()
+	all, err := s.Embed(t.Context(), models, first, end)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !m.HasLogits() {
+	if !models[0].HasLogits() {
 		return all
 	}
-	logits := make([][]float32, 2*(end-first))
+	for i := range all {
+		all[i] = append(all[i], make([][]float32, 2*(end-first))...)
+	}
 	last := func(text int) []int { n := s.Tokens(text); return []int{n - 2, n - 1} }
-	err = s.Logits(t.Context(), m, first, end, last, func(text, k int, x []float32) error {
-		logits[2*(text-first)+k] = slices.Clone(x)
+	err = s.Logits(t.Context(), models, first, end, last, func(model, text, k int, x []float32) error {
+		all[model][end-first+2*(text-first)+k] = slices.Clone(x)
+		clear(x) // which is allowed
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(all, logits...)
+	return all
 }
 
 // expected is answers by the plain ways through a model.
@@ -178,6 +187,48 @@ func TestSampleIsTheFile(t *testing.T) {
 				t.Error("a model with other tensors changes the one it was made of")
 			}
 		})
+	}
+}
+
+// Several models at once give what each gives alone, on any number of threads.
+func TestSampleOfModels(t *testing.T) {
+	decoder := synth.Decoder{}.Model()
+	for name, s := range map[string]*synthetic{
+		"encoder": newSynthetic(goldenBERT),
+		"decoder": {md: decoder.Metadata, tensors: decoder.Tensors, weights: steepWeights},
+	} {
+		for threads := 1; threads <= 4; threads++ {
+			m := s.load(t, &Options{Threads: threads, Precision: PrecisionF32})
+			var texts [][]int32
+			for i := range 7 {
+				texts = append(texts, text(2+(5*i)%11, i, 64))
+			}
+			sample, err := m.NewSample(t.Context(), texts, 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			models := []*Model{m}
+			for _, info := range s.tensors {
+				if !strings.HasSuffix(info.Name, "_norm.weight") {
+					continue
+				}
+				changed, err := m.With(map[string]Stored{info.Name: changedData(t, s, info)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				models = append(models, changed)
+			}
+			for first := range len(texts) {
+				for end := first; end <= len(texts); end++ {
+					got := answersOf(t, sample, models, first, end)
+					for i, m := range models {
+						if !equalAnswers(got[i], answers(t, sample, m, first, end)) {
+							t.Fatalf("%s, %d threads, texts %d to %d: model %d of %d gives other answers than alone", name, threads, first, end, i, len(models))
+						}
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -316,19 +367,19 @@ func TestSampleRefuses(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	for _, r := range [][2]int{{-1, 1}, {1, 3}, {2, 1}} {
-		if _, err := s.Embed(t.Context(), m, r[0], r[1]); err == nil {
+		if _, err := s.Embed(t.Context(), []*Model{m}, r[0], r[1]); err == nil {
 			t.Errorf("texts %v are in a sample of two", r)
 		}
 	}
 	if _, err := s.With(t.Context(), m, 3); err == nil {
 		t.Error("three texts are in a sample of two")
 	}
-	if err := s.Logits(t.Context(), m, 0, 1, nil, nil); !isUnsupported(err) {
+	if err := s.Logits(t.Context(), []*Model{m}, 0, 1, nil, nil); !isUnsupported(err) {
 		t.Errorf("logits of BERT give %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Embed(ctx, m, 0, 0); err != nil {
+	if _, err := s.Embed(ctx, []*Model{m}, 0, 0); err != nil {
 		t.Errorf("no text: error %v", err)
 	}
 	if _, err := m.NewSample(ctx, [][]int32{{1}}, 1<<20); !errors.Is(err, context.Canceled) {
@@ -343,7 +394,7 @@ func TestSampleRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A stranger is computed from its tokens.
-	if _, err := s.Embed(ctx, other, 0, 2); !errors.Is(err, context.Canceled) {
+	if _, err := s.Embed(ctx, []*Model{other}, 0, 2); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want a cancelled context", err)
 	}
 }

@@ -306,7 +306,7 @@ func (job *autoJob) run() error {
 	if job.problem, err = allocate.NewProblem(job.in.source, &job.o.library, job.allowed, job.types != "", ev.Tensors()); err != nil {
 		return err
 	}
-	sample := allocate.DefaultSample(ev.Texts())
+	sample := allocate.DefaultSample(ev.Texts(), ev.Unit() == allocate.UnitKL)
 	if job.state, err = job.openState(job.work(texts, sample)); err != nil {
 		return err
 	}
