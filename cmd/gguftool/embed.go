@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gguftool/gguftool/bench"
 	"github.com/gguftool/gguftool/embedding"
 	"github.com/gguftool/gguftool/gguf"
 	"github.com/gguftool/gguftool/infer"
@@ -117,6 +119,9 @@ func (o *embedOptions) run(cmd *cobra.Command, set *settings, path string, args 
 	}
 	if job.dimensions, err = o.keptDimensions(cmd, job.model.Dimensions()); err != nil {
 		return err
+	}
+	if !set.quiet {
+		job.notePooling(cmd.ErrOrStderr(), f.Metadata)
 	}
 	head := vectorHead{filepath.Base(path), job.dimensions, job.prompt, job.encoding}
 	if o.similarity {
@@ -237,6 +242,14 @@ func (o *embedOptions) keptDimensions(cmd *cobra.Command, all int) (int, error) 
 		return 0, usagef("--dimensions %d: the vectors of this model have 1 to %d", o.dimensions, all)
 	}
 	return o.dimensions, nil
+}
+
+// notePooling tells how a decoder's tokens become a vector where neither its file nor
+// the user says so, as it may well be no embedding model at all.
+func (j *embedJob) notePooling(stderr io.Writer, md *gguf.Metadata) {
+	if j.options.Pooling == infer.PoolingDefault && bench.PredictsTokens(md, j.model) {
+		fmt.Fprintf(stderr, "note: the model predicts tokens and does not say how vectors are made; pooling is %q (--pooling chooses)\n", j.model.Pooling())
+	}
 }
 
 // embed computes and prints the vectors of a batch.
