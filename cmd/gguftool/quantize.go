@@ -143,14 +143,14 @@ func typeNames() []string {
 }
 
 func (o *quantizeOptions) execute(cmd *cobra.Command, set *settings, args []string) error {
-	// The heap is a few megabytes, mostly the header's: not worth collecting often.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	if err := o.parse(cmd, args); err != nil {
 		return err
 	}
 	if o.isAuto {
 		return o.executeAuto(cmd, set, args)
 	}
+	// The heap is a few megabytes, mostly the header's: not worth collecting often.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	in, err := o.open(cmd, set, args[1])
 	if err != nil {
 		return err
