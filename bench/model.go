@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -83,14 +84,21 @@ func promptOf(p *embedding.Prompts, role Role) (string, error) {
 	return p.Named(p.Default)
 }
 
-// An embedder computes vectors and counts what it does.
+// An embedder computes vectors, each only once, and counts what it does.
 type embedder struct {
 	model   *Model
-	prompts *embedding.Prompts // nil for none
-	done    func(texts int)    // is told of more texts, or nil
+	prompts *embedding.Prompts  // nil for none
+	done    func(texts int)     // is told of more texts, or nil
+	seen    map[string]embedded // by text, behind its prompt
 
 	tokens, truncated int
 	busy              time.Duration
+}
+
+// An embedded text is its vector, and whether the text was cut to the context.
+type embedded struct {
+	vector []float32
+	cut    bool
 }
 
 // tell has progress told how many of total texts are done. It may be nil.
@@ -123,24 +131,41 @@ func (e *embedder) embed(ctx context.Context, texts []string, role Role) ([][]fl
 				"the model leaves the tokens of the prompt out of pooling (include_prompt is false), which is not supported")
 		}
 	}
-	o := &infer.EmbedOptions{Truncated: func(int, int, int) { e.truncated++ }}
-	var vectors [][]float32
+	if e.seen == nil {
+		e.seen = map[string]embedded{}
+	}
+	vectors := make([][]float32, 0, len(texts))
 	for part := range slices.Chunk(texts, embedStep) {
-		start := time.Now()
-		inputs := make([]string, len(part))
+		var inputs []string // that no vector is known of
+		var places []int    // where they stand in part
 		for i, t := range part {
-			inputs[i] = prompt + t
+			if _, known := e.seen[prompt+t]; !known {
+				e.seen[prompt+t] = embedded{}
+				inputs, places = append(inputs, prompt+t), append(places, i)
+			}
 		}
-		o.First = len(vectors)
+		cut := make([]bool, len(inputs))
+		o := &infer.EmbedOptions{Truncated: func(i, _, _ int) { cut[i] = true }}
+		start := time.Now()
 		v, tokens, err := e.model.EmbedTexts(ctx, e.model.Tokenizer, inputs, o)
+		if empty, ok := errors.AsType[*infer.EmptyTextError](err); ok {
+			return nil, &infer.EmptyTextError{Text: len(vectors) + places[empty.Text]}
+		}
 		if err != nil {
 			return nil, err
 		}
 		e.busy += time.Since(start)
-		for _, n := range tokens {
-			e.tokens += n
+		for i, t := range inputs {
+			e.tokens += tokens[i]
+			e.seen[t] = embedded{v[i], cut[i]}
 		}
-		vectors = append(vectors, v...)
+		for _, t := range part {
+			known := e.seen[prompt+t]
+			vectors = append(vectors, known.vector)
+			if known.cut {
+				e.truncated++
+			}
+		}
 		if e.done != nil {
 			e.done(len(part))
 		}

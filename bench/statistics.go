@@ -58,24 +58,110 @@ func estimateMean(values []float64) Estimate {
 	})
 }
 
-// ranks stores in dst the place of each number of x in ascending order, counted
-// from 0. Equal numbers share the mean of their places. order is memory to work in
-// with the length of x.
-func ranks[T cmp.Ordered](dst []float64, x []T, order []int) {
-	for i := range order {
-		order[i] = i
+// A ranking is the ascending order of numbers, from which follow the places of any
+// that are drawn from them, without sorting again.
+type ranking struct {
+	order []int  // numbers of the values
+	ends  []bool // whether the value at this place of order is the last of equal ones
+
+	count []int     // memory to work in: how often each is drawn
+	place []float64 // and the place of each
+}
+
+func newRanking(x []float64) *ranking {
+	r := &ranking{order: make([]int, len(x)), ends: make([]bool, len(x)), count: make([]int, len(x)), place: make([]float64, len(x))}
+	for i := range r.order {
+		r.order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
-	for from := 0; from < len(order); {
+	slices.SortFunc(r.order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
+	for i := range r.ends {
+		r.ends[i] = i+1 == len(x) || x[r.order[i]] != x[r.order[i+1]]
+	}
+	return r
+}
+
+// places stores in dst, which is as long as drawn, the place of each drawn number
+// among all that are drawn, in ascending order, counted from 0. Equal numbers share
+// the mean of their places. It takes time in proportion to the numbers there are.
+func (r *ranking) places(dst []float64, drawn []int) []float64 {
+	clear(r.count)
+	for _, d := range drawn {
+		r.count[d]++
+	}
+	before, equal, from := 0, 0, 0 // drawn numbers that are less, those that are equal, and where these begin
+	for i, d := range r.order {
+		equal += r.count[d]
+		if !r.ends[i] {
+			continue
+		}
+		for _, same := range r.order[from : i+1] {
+			r.place[same] = float64(2*before+equal-1) / 2
+		}
+		before, equal, from = before+equal, 0, i+1
+	}
+	for k, d := range drawn {
+		dst[k] = r.place[d]
+	}
+	return dst
+}
+
+// ranks returns the place of each number of x, which are finite, in ascending order,
+// counted from 0. Equal numbers share the mean of their places. It sorts by digits,
+// which for thousands of numbers takes a tenth of the time of comparing them.
+func ranks(x []float32) []float64 {
+	keys := make([]uint64, len(x)) // what orders a number, above where it stands
+	for i, v := range x {
+		keys[i] = uint64(ascending(v))<<32 | uint64(i)
+	}
+	keys = sortByHigh(keys)
+	places := make([]float64, len(x))
+	for from := 0; from < len(keys); {
 		to := from + 1
-		for to < len(order) && x[order[to]] == x[order[from]] {
+		for to < len(keys) && keys[to]>>32 == keys[from]>>32 {
 			to++
 		}
-		for _, i := range order[from:to] {
-			dst[i] = float64(from+to-1) / 2
+		for _, k := range keys[from:to] {
+			places[uint32(k)] = float64(from+to-1) / 2
 		}
 		from = to
 	}
+	return places
+}
+
+// ascending returns a number that is the greater the greater v is. Negative floats
+// descend with their bits, so those are turned round. Both zeros are equal.
+func ascending(v float32) uint32 {
+	bits := math.Float32bits(v + 0)
+	if bits>>31 != 0 {
+		return ^bits
+	}
+	return bits | 1<<31
+}
+
+// sortByHigh sorts keys by their upper 32 bits, and leaves equal ones in their
+// order: by the lowest 11 of these bits, then the next, then the rest. It overwrites
+// keys.
+func sortByHigh(keys []uint64) []uint64 {
+	const digit = 11
+	other := make([]uint64, len(keys))
+	for shift := 32; shift < 64; shift += digit {
+		var next [1 << digit]int // where the next key with a digit belongs
+		for _, k := range keys {
+			next[k>>shift&(1<<digit-1)]++
+		}
+		sum := 0
+		for d, n := range next {
+			next[d] = sum
+			sum += n
+		}
+		for _, k := range keys {
+			d := k >> shift & (1<<digit - 1)
+			other[next[d]] = k
+			next[d]++
+		}
+		keys, other = other, keys
+	}
+	return keys
 }
 
 // correlation returns Pearson's r of x and y, which are equally long. It is 0
@@ -104,9 +190,9 @@ func correlation(x, y []float64) float64 {
 // correlation of their places in ascending order, where equal numbers share the
 // mean of theirs. It is 0 where one of them does not vary.
 func Spearman(x, y []float64) float64 {
-	order := make([]int, len(x))
-	rx, ry := make([]float64, len(x)), make([]float64, len(y))
-	ranks(rx, x, order)
-	ranks(ry, y, order)
-	return correlation(rx, ry)
+	all := make([]int, len(x))
+	for i := range all {
+		all[i] = i
+	}
+	return correlation(newRanking(x).places(make([]float64, len(x)), all), newRanking(y).places(make([]float64, len(y)), all))
 }

@@ -25,7 +25,7 @@ type PairScore struct {
 	Pairs    int      `json:"pairs"`
 	Spearman Estimate `json:"spearman"`
 
-	cosines []float64
+	cosines *ranking
 }
 
 // ReadPairs reads pairs from a file of lines with two texts and a score, separated
@@ -76,11 +76,15 @@ func MeasurePairs(p *Pairs, left, right [][]float32) (*PairScore, error) {
 		return nil, fmt.Errorf("%d and %d vectors for %d pairs", len(left), len(right), len(p.Scores))
 	}
 	s := &PairScore{Pairs: len(p.Scores)}
+	cosines := make([]float64, len(left))
 	for i := range left {
-		s.cosines = append(s.cosines, embedding.Cosine(left[i], right[i]))
+		cosines[i] = embedding.Cosine(left[i], right[i])
 	}
-	s.Spearman = bootstrap(len(p.Scores), func(pairs []int) float64 {
-		return Spearman(draw(s.cosines, pairs), draw(p.Scores, pairs))
+	s.cosines = newRanking(cosines)
+	grades := newRanking(p.Scores)
+	x, y := make([]float64, s.Pairs), make([]float64, s.Pairs)
+	s.Spearman = bootstrap(s.Pairs, func(pairs []int) float64 {
+		return correlation(s.cosines.places(x, pairs), grades.places(y, pairs))
 	})
 	return s, nil
 }
@@ -88,16 +92,11 @@ func MeasurePairs(p *Pairs, left, right [][]float32) (*PairScore, error) {
 // change estimates how much the correlation differs from that of a reference for
 // the same pairs.
 func (s *PairScore) change(p *Pairs, reference *PairScore) Estimate {
-	return bootstrap(len(p.Scores), func(pairs []int) float64 {
-		grades := draw(p.Scores, pairs)
-		return Spearman(draw(s.cosines, pairs), grades) - Spearman(draw(reference.cosines, pairs), grades)
+	grades := newRanking(p.Scores)
+	x, y := make([]float64, s.Pairs), make([]float64, s.Pairs)
+	return bootstrap(s.Pairs, func(pairs []int) float64 {
+		grades.places(y, pairs)
+		r := correlation(s.cosines.places(x, pairs), y)
+		return r - correlation(reference.cosines.places(x, pairs), y)
 	})
-}
-
-func draw(values []float64, at []int) []float64 {
-	drawn := make([]float64, len(at))
-	for i, a := range at {
-		drawn[i] = values[a]
-	}
-	return drawn
 }

@@ -147,45 +147,35 @@ func compareRows(reference, other []float32, self int) rowComparison {
 		}
 	}
 	c.overlap /= float64(len(want))
-	x, y := widened(reference, self), widened(other, self)
-	order := make([]int, len(x))
-	rx, ry := make([]float64, len(x)), make([]float64, len(y))
-	ranks(rx, x, order)
-	ranks(ry, y, order)
-	c.correlation = correlation(rx, ry)
+	x, y := without(reference, self), without(other, self)
+	c.correlation = correlation(ranks(x), ranks(y))
 	c.kl = divergence(x, y)
 	return c
 }
 
-// widened returns row without element skip, as float64.
-func widened(row []float32, skip int) []float64 {
-	wide := make([]float64, 0, len(row)-1)
-	for i, v := range row {
-		if i != skip {
-			wide = append(wide, float64(v))
-		}
-	}
-	return wide
+// without returns row without element skip.
+func without(row []float32, skip int) []float32 {
+	return slices.Concat(row[:skip], row[skip+1:])
 }
 
 // divergence returns KL(p‖q) in nats, where p and q are the softmax of
 // Sharpness·x and Sharpness·y.
-func divergence(x, y []float64) float64 {
+func divergence(x, y []float32) float64 {
 	lx, ly := logSumExp(x), logSumExp(y)
 	var kl float64
 	for i := range x {
-		logP, logQ := Sharpness*x[i]-lx, Sharpness*y[i]-ly
+		logP, logQ := Sharpness*float64(x[i])-lx, Sharpness*float64(y[i])-ly
 		kl += math.Exp(logP) * (logP - logQ)
 	}
 	return max(0, kl)
 }
 
 // logSumExp returns log Σ exp(Sharpness·x[i]).
-func logSumExp(x []float64) float64 {
-	top := slices.Max(x)
+func logSumExp(x []float32) float64 {
+	top := float64(slices.Max(x))
 	var sum float64
 	for _, v := range x {
-		sum += math.Exp(Sharpness * (v - top))
+		sum += math.Exp(Sharpness * (float64(v) - top))
 	}
 	return math.Log(sum) + Sharpness*top
 }
