@@ -3,9 +3,11 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +59,20 @@ type metrics struct {
 		Before     float64     `json:"reference_perplexity"`
 		Increase   float64     `json:"nll_increase"`
 	} `json:"logits"`
+	Labelled struct {
+		Queries  [][]float32               `json:"queries"`
+		Corpus   [][]float32               `json:"corpus"`
+		IDs      []string                  `json:"ids"` // of the corpus
+		Relevant map[string]map[string]int `json:"relevant"`
+		NDCG     float64                   `json:"ndcg_10"`
+		Recall10 float64                   `json:"recall_10"`
+		Recall   float64                   `json:"recall_100"`
+		MRR      float64                   `json:"mrr_10"`
+		Left     [][]float32               `json:"left"`
+		Right    [][]float32               `json:"right"`
+		Grades   []float64                 `json:"grades"`
+		Spearman float64                   `json:"spearman"`
+	} `json:"labelled"`
 }
 
 func readMetrics(t *testing.T) *metrics {
@@ -156,6 +172,55 @@ func TestRetrievalFigures(t *testing.T) {
 		ndcg, found, mrr := nDCG(c.Found, relevant, ShortList), recall(c.Found, relevant, ShortList), reciprocalRank(c.Found, relevant, ShortList)
 		if !near(ndcg, c.NDCG, 1e-12) || !near(found, c.Recall, 1e-12) || !near(mrr, c.MRR, 1e-12) {
 			t.Errorf("query %d: nDCG %v, recall %v, MRR %v, want %v, %v, %v", i, ndcg, found, mrr, c.NDCG, c.Recall, c.MRR)
+		}
+	}
+}
+
+// A labelled set is scored as others score it, from its files and vectors on.
+func TestLabelledSet(t *testing.T) {
+	m := readMetrics(t).Labelled
+	var corpus, queries, judgments strings.Builder
+	for _, id := range m.IDs {
+		fmt.Fprintf(&corpus, "{\"_id\": %q, \"text\": \"\"}\n", id)
+	}
+	judgments.WriteString("query-id\tcorpus-id\tscore\n")
+	for q := range m.Queries {
+		id := fmt.Sprintf("q%d", q)
+		fmt.Fprintf(&queries, "{\"_id\": %q, \"text\": \"\"}\n", id)
+		for text, grade := range m.Relevant[id] {
+			fmt.Fprintf(&judgments, "%s\t%s\t%d\n", id, text, grade)
+		}
+	}
+	set, err := ReadBEIR(writeBEIR(t, corpus.String(), queries.String(), judgments.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dimensions := len(m.Queries[0])
+	found, err := MeasureRetrieval(t.Context(), nil, set, shortened(m.Queries, dimensions), shortened(m.Corpus, dimensions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Pairs{Left: make([]string, len(m.Left)), Right: make([]string, len(m.Right)), Scores: m.Grades}
+	scored, err := MeasurePairs(p, m.Left, m.Right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Queries != len(m.Queries) || found.Texts != len(m.Corpus) || found.Strays != 0 || scored.Pairs != len(m.Left) {
+		t.Errorf("%+v, %+v", found, scored)
+	}
+	for _, c := range []struct {
+		name string
+		got  Estimate
+		want float64
+	}{
+		{"nDCG@10", found.NDCG, m.NDCG},
+		{"recall@10", found.Recall10, m.Recall10},
+		{"recall@100", found.Recall, m.Recall},
+		{"MRR@10", found.MRR, m.MRR},
+		{"Spearman", scored.Spearman, m.Spearman},
+	} {
+		if !near(c.got.Value, c.want, 1e-9) || !(c.got.Low < c.want && c.want < c.got.High) {
+			t.Errorf("%s %+v, want %v", c.name, c.got, c.want)
 		}
 	}
 }

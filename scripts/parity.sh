@@ -70,6 +70,9 @@ for model in SmolLM2-135M-Instruct gemma-3-270m; do
 done
 part "perplexity of a small decoder" "$python" "$root/bench/testdata/golden.py" "$bin" --compare
 part "figures of fidelity" "$python" "$root/bench/testdata/metrics.py" --compare
+part "labelled texts" "$python" "$root/bench/testdata/labelled.py" --gguftool "$gguftool" \
+	--checkpoint "$models/all-MiniLM-L6-v2" --f32 "$work/all-MiniLM-L6-v2-f32.gguf" \
+	--beir "$models/wordnet/beir" --sts "$models/wordnet/sts.tsv" --expect ndcg_10=0.1652,recall_10=0.257,spearman=0.7465
 
 importance() { # KIND ARGUMENT...
 	part "importance: $*" "$python" "$root/imatrix/testdata/parity.py" "$@"
@@ -83,7 +86,7 @@ part "importance: statistics" same_statistics
 for model in all-MiniLM-L6-v2 MiniLM-wide; do
 	importance encoder "$gguftool" "$bin" "$work/$model-f32.gguf" "$models/wordnet/calibration.txt"
 done
-importance decoder "$gguftool" "$bin" "$work/SmolLM2-135M-f32.gguf" "$models/wordnet/calibration.txt"
+importance decoder "$gguftool" "$bin" "$work/SmolLM2-135M-Instruct-f32.gguf" "$models/wordnet/calibration.txt"
 
 templates() { # chat templates and Modelfiles: transformers and Ollama's own code, whose module is fetched
 	"$python" "$root/internal/jinja/testdata/golden.py" | cmp - "$root/internal/jinja/testdata/golden.json" &&

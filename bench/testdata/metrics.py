@@ -76,6 +76,37 @@ def retrieval(rng):
     return cases
 
 
+def labelled(rng):
+    """A search and graded pairs, from vectors to figures. The text "q3" is query q3 itself, which is no answer to it."""
+    queries, corpus = numpy.round(rng.normal(size=(8, 6)), 2), numpy.round(rng.normal(size=(130, 6)), 2)
+    ids = [f"t{i}" for i in range(len(corpus))]
+    ids[50] = "q3"
+    corpus[50] = queries[3]
+    scores = unit(queries) @ unit(corpus).T
+    figures, relevant = [], {}
+    for q, row in enumerate(scores):
+        # Texts near the query are more often relevant.
+        chosen = rng.choice(len(corpus), size=rng.integers(1, 15), replace=False, p=numpy.exp(2 * row) / numpy.exp(2 * row).sum())
+        relevant[f"q{q}"] = {ids[t]: int(rng.integers(1, 4)) for t in sorted(chosen) if ids[t] != f"q{q}"}
+        others = [t for t in range(len(corpus)) if ids[t] != f"q{q}"]
+        grades = numpy.array([relevant[f"q{q}"].get(ids[t], 0) for t in others])
+        ranked = grades[numpy.argsort(-row[others], kind="stable")] > 0
+        first = numpy.flatnonzero(ranked[:10])
+        figures.append([
+            ndcg_score([grades], [row[others]], k=10), ranked[:10].sum() / ranked.sum(), ranked[:100].sum() / ranked.sum(),
+            1 / (first[0] + 1) if len(first) else 0,
+        ])
+    left, right = numpy.round(rng.normal(size=(40, 6)), 2), numpy.round(rng.normal(size=(40, 6)), 2)
+    cosines = (unit(left) * unit(right)).sum(axis=1)
+    grades = numpy.round(5 * (cosines + 0.5 * rng.normal(size=40))) / 5  # with ties
+    names = ("ndcg_10", "recall_10", "recall_100", "mrr_10")
+    return {
+        "queries": queries.tolist(), "corpus": corpus.tolist(), "ids": ids, "relevant": relevant,
+        **dict(zip(names, numpy.mean(figures, axis=0).tolist())),
+        "left": left.tolist(), "right": right.tolist(), "grades": grades.tolist(), "spearman": stats.spearmanr(cosines, grades).statistic,
+    }
+
+
 def logits(rng):
     reference = numpy.round(2 * rng.normal(size=(20, 30)), 3)
     other = numpy.round(reference + 0.5 * rng.normal(size=reference.shape), 3)
@@ -103,7 +134,8 @@ def same(a, b):
 
 
 rng = numpy.random.default_rng(4)
-made = {"vectors": vectors(rng), "spearman": spearman(rng), "interval": interval(rng), "retrieval": retrieval(rng), "logits": logits(rng)}
+made = {"vectors": vectors(rng), "spearman": spearman(rng), "interval": interval(rng), "retrieval": retrieval(rng), "logits": logits(rng),
+        "labelled": labelled(rng)}
 made = json.loads(json.dumps(made, default=float))
 path = os.path.join(HERE, "metrics.json")
 if sys.argv[1:] == ["--compare"]:
