@@ -24,11 +24,15 @@ type FidelityOptions struct {
 	NoPrompt   bool              // put no prompt of the reference before texts
 	Threads    int               // workers; 0 means one for each physical core
 	Precision  infer.Precision   // of the files; the reference is computed in f32
-	Windows    PerplexityOptions // of decoders; Prefix and Progress are not used
+	Windows    PerplexityOptions // of decoders, at most as long as their context; Prefix and Progress are not used
 
 	// Progress, when set, is told how much of how much work on a file is done, in
 	// texts or windows.
 	Progress func(path string, done, total int)
+
+	// Note, when set, is told of what is measured otherwise than these options say,
+	// and why.
+	Note func(message string)
 }
 
 // NamedPairs are Pairs and the name of their file.
@@ -420,7 +424,10 @@ func (r *fidelityRun) decoders(ctx context.Context, others []string) (*Fidelity,
 		windows.ContextSize = DefaultContextSize
 	}
 	if limit := ref.ContextLength(); windows.ContextSize > limit {
-		return nil, fmt.Errorf("windows of %d tokens are longer than the context of %s, %d tokens; choose smaller ones", windows.ContextSize, ref.File.Path, limit)
+		if o.Note != nil {
+			o.Note(fmt.Sprintf("%s takes windows of %d tokens at most, which are measured instead of %d", filepath.Base(ref.File.Path), limit, windows.ContextSize))
+		}
+		windows.ContextSize = limit
 	}
 	windows.Prefix, _ = ref.Tokenizer.Template()
 	texts := o.Texts

@@ -94,7 +94,7 @@ confidence, had other texts of the same kind been taken.`,
 	f.IntVar(&o.queries, "queries", 0, "take the first `N` queries of --beir and as large a part of its corpus only, to save time")
 	f.StringVar(&o.dimensions, "dimensions", "", "also compare vectors that are cut to each of these `LENGTHS`, as in 64,128 (Matryoshka)")
 	f.BoolVar(&o.library.NoPrompt, "no-prompt", false, "put nothing before texts")
-	f.IntVarP(&o.library.Windows.ContextSize, "ctx-size", "c", 256, "of models that predict tokens: `N` tokens in a window")
+	f.IntVarP(&o.library.Windows.ContextSize, "ctx-size", "c", 256, "of models that predict tokens: `N` tokens in a window, at most the context of the model")
 	f.IntVar(&o.library.Windows.Chunks, "chunks", 0, "of models that predict tokens: compute the first `N` windows only")
 	f.StringVar(&o.types, "types", "", "make and measure files of these `TYPES`, separated by commas")
 	f.StringVar(&o.imatrix, "imatrix", "", "weigh errors with the importance in `FILE` when files are made; auto measures it")
@@ -169,6 +169,9 @@ func (o *fidelityOptions) measure(cmd *cobra.Command, set *settings, m fidelityM
 			bar, shown = newCounter(stderr, show, "", total), path
 		}
 		bar.update(done, "measuring "+filepath.Base(path))
+	}
+	if !set.quiet {
+		library.Note = func(message string) { fmt.Fprintf(stderr, "gguftool: %s\n", texttable.Safe(message)) }
 	}
 	return bench.MeasureFidelity(cmd.Context(), m.reference, m.others, &library)
 }
