@@ -13,6 +13,9 @@ import (
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
 
+// FidelitySchema names the form of reports of Fidelity. It changes when that does.
+const FidelitySchema = "gguftool/bench-fidelity/1"
+
 // FidelityOptions say what models are measured on. The zero value measures on
 // BuiltInText.
 type FidelityOptions struct {

@@ -16,6 +16,9 @@ type LanguageModel interface {
 	Logits(ctx context.Context, ids []int32, from int, visit func(position int, logits []float32) error) error
 }
 
+// PerplexitySchema names the form of reports of perplexity. It changes when that does.
+const PerplexitySchema = "gguftool/bench-perplexity/1"
+
 // DefaultContextSize is the tokens of a chunk where PerplexityOptions do not say.
 const DefaultContextSize = 512
 

@@ -127,7 +127,7 @@ func (o *fidelityOptions) run(cmd *cobra.Command, set *settings, args []string) 
 	if err := o.findSearchModels(cmd, set); err != nil {
 		return err
 	}
-	var all fidelityReport
+	all := fidelityReport{Schema: bench.FidelitySchema, Version: versionString()}
 	for i, m := range models { // all of them first, so that mistakes are found soon
 		if models[i], err = o.makeFiles(cmd, set, m); err != nil {
 			return err

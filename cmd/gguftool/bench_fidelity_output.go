@@ -12,7 +12,9 @@ import (
 
 // fidelityReport is what bench fidelity prints; docs/json.md describes it.
 type fidelityReport struct {
-	Models []*bench.Fidelity `json:"models"`
+	Schema  string            `json:"schema"`
+	Version string            `json:"version"` // of the program
+	Models  []*bench.Fidelity `json:"models"`
 }
 
 func (r *fidelityReport) whole() any { return r }

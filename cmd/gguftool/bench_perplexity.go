@@ -63,6 +63,8 @@ are.`,
 
 // perplexityReport is the JSON output.
 type perplexityReport struct {
+	Schema        string    `json:"schema"`
+	Version       string    `json:"version"` // of the program
 	Model         string    `json:"model"`
 	Text          string    `json:"text"`
 	Precision     string    `json:"precision"`
@@ -110,6 +112,7 @@ func (o *perplexityOptions) run(cmd *cobra.Command, set *settings, path string) 
 
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	report := perplexityReport{
+		Schema: bench.PerplexitySchema, Version: versionString(),
 		Model: filepath.Base(path), Text: filepath.Base(o.text), Precision: model.Precision().String(),
 		TextTokens: len(ids), ContextSize: o.library.ContextSize, Running: []float64{},
 	}
