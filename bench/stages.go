@@ -9,6 +9,7 @@ import (
 	"github.com/gguftool/gguftool/embedding"
 	"github.com/gguftool/gguftool/infer"
 	"github.com/gguftool/gguftool/internal/fault"
+	"github.com/gguftool/gguftool/internal/texttable"
 )
 
 // SearchOptions say what is done besides comparing queries with whole texts by one
@@ -57,6 +58,21 @@ type SearchStage struct {
 	Gain      Estimate `json:"ndcg_10_gain"`   // over the search without this stage
 	Change    Estimate `json:"ndcg_10_change"` // from the same search with the reference
 	Retention float64  `json:"retention"`
+}
+
+// WholeTexts is what a search without any of SearchOptions is called.
+const WholeTexts = "whole texts"
+
+// Name says in a few words what a search does besides the one before.
+func (s *SearchStage) Name() string {
+	model := texttable.Safe(s.Model)
+	switch s.Stage {
+	case StageChunks:
+		return texttable.Grouped(int64(s.Chunks)) + " chunks"
+	case StageHybrid:
+		return fmt.Sprintf("+ %v of %s", s.Weight, model)
+	}
+	return fmt.Sprintf("+ %d reranked by %s", s.Depth, model)
 }
 
 // A companion is another model that takes part in a search. Its vectors of queries

@@ -73,6 +73,9 @@ func fidelitySection(name string, m *bench.Fidelity) Section {
 	}
 	if m.Reference.Retrieval != nil {
 		s.Figures = append(s.Figures, v.retrieval())
+		if len(m.Reference.Retrieval.Stages) > 0 {
+			s.Figures = append(s.Figures, v.stages())
+		}
 	}
 	for i := range m.Reference.Pairs {
 		s.Figures = append(s.Figures, v.pairs(i))
@@ -351,6 +354,49 @@ func (v *fidelityView) retrieval() Figure {
 	f.Chart = &Chart{Description: "nDCG@10 of the reference and of each file.", X: Axis{Name: "nDCG@10 (more is better)"}, Y: Axis{Rows: names}, Series: []Series{s}}
 	return f
 }
+
+// stages shows what each way to search adds to the one before.
+func (v *fidelityView) stages() Figure {
+	f := Figure{
+		Title: "Ways to search: " + texttable.Safe(v.Reference.Retrieval.Name),
+		Text: "The same search with more done, each way on top of the one before; several weights of a second model are on top of the same. " +
+			"Gain is the change of nDCG@10 that a way makes, change that from the reference in the same way.",
+	}
+	f.Table.Columns = Columns("file", "search", "nDCG@10>", "gain>", "change>", "recall@10>", "recall@100>", "MRR@10>")
+	series := []Series{{Name: bench.WholeTexts}}
+	for i := range v.Reference.Retrieval.Stages {
+		series = append(series, Series{Name: wayName(&v.Reference.Retrieval.Stages[i])})
+	}
+	files, names := v.withReference()
+	for i, file := range files {
+		r := file.Retrieval
+		if r == nil || r.RetrievalScore == nil {
+			continue
+		}
+		add := func(way int, search, gain string, score *bench.RetrievalScore, change bench.Estimate) {
+			versus := ""
+			if i > 0 {
+				versus = estimated(change, 4)
+			}
+			f.Table.Row(names[i], search, estimated(score.NDCG, 4), gain, versus,
+				estimated(score.Recall10, 4), estimated(score.Recall, 4), estimated(score.MRR, 4))
+			if way < len(series) {
+				series[way].Points = append(series[way].Points, rowPoint(i, score.NDCG, names[i]+", "+search, 4))
+			}
+		}
+		add(0, bench.WholeTexts, "", r.RetrievalScore, r.Change)
+		for k := range r.Stages {
+			if s := &r.Stages[k]; s.RetrievalScore != nil {
+				add(k+1, wayName(s), estimated(s.Gain, 4), s.RetrievalScore, s.Change)
+			}
+		}
+	}
+	f.Chart = &Chart{Description: "nDCG@10 of each way to search, for the reference and each file.", X: Axis{Name: "nDCG@10 (more is better)"}, Y: Axis{Rows: names}, Series: series}
+	return f
+}
+
+// wayName is short enough to stand beside six numbers.
+func wayName(s *bench.SearchStage) string { return shortenedTo(s.Name(), 40) }
 
 func (v *fidelityView) pairs(set int) Figure {
 	p := v.Reference.Pairs[set]

@@ -69,9 +69,11 @@ func TestFiguresAreThere(t *testing.T) {
 	for name, want := range map[string][]string{
 		"speed-12": {">19,000<", ">text, 35<", ">1,140<", ">3.50<", "30.0 %", "16 × 16 tokens: 19,000 tokens per second", "median: 10.0 ms", "slowest: 100 ms", "model-Q8_0.gguf", "avx2 vpmaddubsw",
 			"&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;"},
-		"fidelity-1": {">32.00<", ">4.50×<", ">0.0500 ±0.0050<", ">0.300<", ">0.900 ±0.018<", ">embeddings<", ">0.1500 ±0.0150<", "Q2_K: 20.0 MB, loss 0.0500 ±0.0050", "300 tokens of 16 texts", "models/model" /* not in it */},
-		"decoder-5":  {"KL divergence", ">12.6000<", "perplexity of the reference is 12.0000", `href="#s2"`},
-		"curve":      {"chosen by measured loss", "Q2_K: 18.0 MB"},
+		"fidelity-1": {">32.00<", ">4.50×<", ">0.0500 ±0.0050<", ">0.300<", ">0.900 ±0.018<", ">embeddings<", ">0.1500 ±0.0150<", "Q2_K: 20.0 MB, loss 0.0500 ±0.0050", "300 tokens of 16 texts",
+			"Ways to search: set", ">whole texts<", ">12,345 chunks<", ">&#43; 0.3 of second.gguf<", ">&#43; 100 reranked by", ">0.2300 ±0.0230<", ">0.0200 ±0.0060<", "Q2_K.gguf, 12,345 chunks: 0.1700 ±0.0170",
+			"models/model" /* not in it */},
+		"decoder-5": {"KL divergence", ">12.6000<", "perplexity of the reference is 12.0000", `href="#s2"`},
+		"curve":     {"chosen by measured loss", "Q2_K: 18.0 MB"},
 	} {
 		text := page(t, pages[name])
 		for _, w := range want {

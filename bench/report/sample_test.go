@@ -85,8 +85,22 @@ func sampleFidelity(n int, decoder bool) *bench.Fidelity {
 	score := func(v float64) *bench.RetrievalScore {
 		return &bench.RetrievalScore{Queries: 100, Texts: 1000, NDCG: estimate(v, 0.1), Recall10: estimate(1.5*v, 0.1), Recall: estimate(3*v, 0.1), MRR: estimate(v, 0.2)}
 	}
+	stages := func(v, change float64) []bench.SearchStage {
+		var all []bench.SearchStage
+		for k, s := range []bench.SearchStage{
+			{Stage: bench.StageChunks, Chunks: 12345},
+			{Stage: bench.StageHybrid, Model: "second.gguf", Weight: 0.3},
+			{Stage: bench.StageHybrid, Model: longName, Weight: 0.5},
+			{Stage: bench.StageRerank, Model: hostileName, Depth: 100},
+		} {
+			s.RetrievalScore = score(v + 0.02*float64(k+1))
+			s.Gain, s.Change, s.Retention = estimate(0.02, 0.3), estimate(change, 0.5), 1+change/v
+			all = append(all, s)
+		}
+		return all
+	}
 	if !decoder {
-		f.Reference.Retrieval = &bench.RetrievalResult{Name: "set", RetrievalScore: score(0.2), Retention: 1}
+		f.Reference.Retrieval = &bench.RetrievalResult{Name: "set", RetrievalScore: score(0.2), Retention: 1, Stages: stages(0.2, 0)}
 		f.Reference.Pairs = []bench.PairResult{{Name: "sts.tsv", PairScore: &bench.PairScore{Pairs: 1500, Spearman: estimate(0.75, 0.03)}, Retention: 1}}
 	}
 	for i, name := range sampleNames(n) {
@@ -112,7 +126,7 @@ func sampleFidelity(n int, decoder bool) *bench.Fidelity {
 					Worst: 6 * loss, WorstText: 17, Overlap: estimate(1-2*loss, 0.02), Correlation: estimate(1-loss, 0.001), KL: estimate(2*loss, 0.1),
 				})
 			}
-			file.Retrieval = &bench.RetrievalResult{Name: "set", RetrievalScore: score(0.2 - loss), Change: estimate(-loss, 0.5), Retention: 1 - 5*loss}
+			file.Retrieval = &bench.RetrievalResult{Name: "set", RetrievalScore: score(0.2 - loss), Change: estimate(-loss, 0.5), Retention: 1 - 5*loss, Stages: stages(0.2-loss, -loss)}
 			file.Pairs = []bench.PairResult{{Name: "sts.tsv", PairScore: &bench.PairScore{Pairs: 1500, Spearman: estimate(0.75-loss, 0.03)}, Change: estimate(-loss, 0.5), Retention: 1 - loss}}
 		}
 		f.Files = append(f.Files, file)

@@ -154,25 +154,13 @@ func stagesOf(m *bench.Fidelity) figureTable {
 			}
 			t.row(fileName(f), search, plusMinus(s.NDCG, 4), gain, versus, plusMinus(s.Recall10, 4), plusMinus(s.Recall, 4), plusMinus(s.MRR, 4))
 		}
-		row("whole texts", f.Retrieval.RetrievalScore, "-", f.Retrieval.Change)
+		row(bench.WholeTexts, f.Retrieval.RetrievalScore, "-", f.Retrieval.Change)
 		for j := range f.Retrieval.Stages {
 			s := &f.Retrieval.Stages[j]
-			row(stageName(s), s.RetrievalScore, plusMinus(s.Gain, 4), s.Change)
+			row(s.Name(), s.RetrievalScore, plusMinus(s.Gain, 4), s.Change)
 		}
 	}
 	return t
-}
-
-// stageName says what a search does besides the one before.
-func stageName(s *bench.SearchStage) string {
-	model := texttable.Safe(s.Model)
-	switch s.Stage {
-	case bench.StageChunks:
-		return texttable.Grouped(int64(s.Chunks)) + " chunks"
-	case bench.StageHybrid:
-		return fmt.Sprintf("+ %v of %s", s.Weight, model)
-	}
-	return fmt.Sprintf("+ %d reranked by %s", s.Depth, model)
 }
 
 // orDash returns s as it is safe to show, or a dash where there is nothing.
