@@ -19,6 +19,7 @@ import (
 //		for each group g of inputs, of block b:
 //			rest += float32(Σ (quant[i][k] - 128)·quant'[j][k]) * (scale[i][b]*scale'[j][g])
 //		dst[i][j] = Act(sum + rest)
+//	for ranges of i: Rows(first, end)
 //
 // Additions are in that order, the products of a group are summed in exact
 // integers. The paths of package cpu differ in rounding only, as in Mul.
@@ -31,7 +32,7 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 	if ep.Bias != nil {
 		panic("gemm: the bias of quantized weights is given when they are packed")
 	}
-	if a.rows == 0 || m.outputs == 0 {
+	if a.rows == 0 {
 		return
 	}
 	panels := m.panelCount()
@@ -41,9 +42,10 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 		for from := 0; from < panels; from += width {
 			m.mulColumns(&active, tiles, dst, a, from, min(from+width, panels), &ep)
 		}
-		return
+	} else {
+		m.mulShared(p, tiles, dst, a, ep)
 	}
-	m.mulShared(p, tiles, dst, a, ep)
+	ep.finish(p, a.rows)
 }
 
 // mulShared is the part of MulQuantized whose arguments workers refer to.
