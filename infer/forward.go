@@ -20,8 +20,8 @@ type session struct {
 	x, in, qkv, att, up []float32 // the buffers of forward
 	logits              []float32
 	pooled              [3][]float32 // vectors before and between the layers that follow pooling
-	quants              gemm.Activations
-	scratch             []*scratch // one for each worker of pool
+	states, inner       input        // of products of the residual stream, and of what layers make of it
+	scratch             []*scratch   // one for each worker of pool
 }
 
 // scratch is the memory of one worker.
@@ -63,7 +63,9 @@ func (s *session) begin(m *Model, texts [][]int32) gemm.View {
 }
 
 // layersFrom passes x, (tokens, width), the residual stream in front of a layer,
-// through that layer, all that follow it, and the last norm.
+// through that layer, all that follow it, and the last norm. Each product leads
+// its rows up to the next one: they are normalised, placed, gated and quantized as
+// the epilogue of the product that made them, in one visit.
 func (m *Model) layersFrom(ctx context.Context, s *session, x gemm.View, first int) error {
 	c, w, tokens := &m.config, m.weights, x.Rows
 	upWidth := c.hidden
@@ -80,24 +82,25 @@ func (m *Model) layersFrom(ctx context.Context, s *session, x gemm.View, first i
 			return err
 		}
 		l := &w.layers[i]
+		if i == first {
+			s.prepare(s.states.from(x, l.beforeAttention, in, l.qkv))
+		}
 
 		// Attention: every token takes from tokens of its text.
-		s.mul(qkv, s.normalized(in, x, l.beforeAttention), l.qkv, gemm.Epilogue{})
-		s.place(qkv, c, l)
+		s.mul(qkv, &s.states, l.qkv, gemm.Epilogue{Rows: s.placing(qkv, c, l)})
 		s.attend(att, qkv, c.attentionOf(l))
-		s.addTo(x, att, l.attnOut, l.afterAttention, in)
-		s.normalize(x, l.attentionSum)
+		s.prepare(s.inner.from(att, nil, att, l.attnOut))
+		s.states.from(x, l.beforeFFN, in, l.up)
+		s.addTo(x, l.attnOut, l.afterAttention, l.attentionSum, in)
 
 		// Feed-forward network: every token by itself.
-		hidden := up
-		if c.gated {
-			s.mul(up, s.normalized(in, x, l.beforeFFN), l.up, gemm.Epilogue{})
-			hidden = s.gate(up, c.activation)
-		} else {
-			s.mul(up, s.normalized(in, x, l.beforeFFN), l.up, gemm.Epilogue{Act: c.activation})
+		s.activate(up, l, c)
+		s.states.nothing()
+		if i+1 < len(w.layers) {
+			next := &w.layers[i+1]
+			s.states.from(x, next.beforeAttention, in, next.qkv)
 		}
-		s.addTo(x, hidden, l.down, l.afterFFN, in)
-		s.normalize(x, l.ffnSum)
+		s.addTo(x, l.down, l.afterFFN, l.ffnSum, in)
 		s.reach(i+1, x)
 	}
 	s.normalize(x, w.final)
@@ -132,44 +135,49 @@ func (m *Model) embed(s *session, x gemm.View, texts [][]int32) error {
 	return err
 }
 
-// normalized returns x, or what n makes of it in dst.
-func (s *session) normalized(dst, x gemm.View, n *norm) gemm.View {
-	if n == nil {
-		return x
-	}
-	s.eachRow(x, func(i int, row []float32) {
-		copy(dst.Row(i), row)
-		n.apply(dst.Row(i))
-	})
-	return dst
-}
-
 // normalize applies n to the rows of x; a norm of nil does nothing.
 func (s *session) normalize(x gemm.View, n *norm) {
-	if n != nil {
-		s.eachRow(x, func(_ int, row []float32) { n.apply(row) })
-	}
-}
-
-// addTo adds y·l to x, normalised by n where that is not nil. free is memory of
-// the size of x.
-func (s *session) addTo(x, y gemm.View, l *linear, n *norm, free gemm.View) {
 	if n == nil {
-		s.mul(x, y, l, gemm.Epilogue{Add: true})
 		return
 	}
-	s.mul(free, y, l, gemm.Epilogue{})
-	s.eachRow(free, func(i int, row []float32) {
-		n.apply(row)
-		vec.Add(x.Row(i), row)
+	s.eachRow(x.Rows, func(first, end int) {
+		for i := first; i < end; i++ {
+			n.apply(x.Row(i))
+		}
 	})
 }
 
-// place normalises heads of queries and keys and rotates them by the positions
-// of their tokens, as far as the architecture does either.
-func (s *session) place(qkv gemm.View, c *config, l *layer) {
+// addTo adds s.inner·l, normalised by after, to x, of which it then makes what sum
+// does; either norm may be nil. From each row of x that is complete it prepares
+// that of s.states. free is memory of the size of x.
+func (s *session) addTo(x gemm.View, l *linear, after, sum *norm, free gemm.View) {
+	dst, ep := x, gemm.Epilogue{Add: true}
+	if after != nil {
+		dst, ep.Add = free, false
+	}
+	if after != nil || sum != nil || s.states.differs() {
+		ep.Rows = func(first, end int) {
+			for i := first; i < end; i++ {
+				row := x.Row(i)
+				if after != nil {
+					after.apply(free.Row(i))
+					vec.Add(row, free.Row(i))
+				}
+				if sum != nil {
+					sum.apply(row)
+				}
+				s.states.prepare(i)
+			}
+		}
+	}
+	s.mul(dst, &s.inner, l, ep)
+}
+
+// placing returns what normalises heads of queries and keys and rotates them by
+// the positions of their tokens, as far as the architecture does either.
+func (s *session) placing(qkv gemm.View, c *config, l *layer) func(first, end int) {
 	if l.query == nil && l.rope == nil {
-		return
+		return nil
 	}
 	var t turns
 	half := 0
@@ -180,80 +188,61 @@ func (s *session) place(qkv gemm.View, c *config, l *layer) {
 		}
 		t, half = l.rope.turnsOf(longest), l.rope.dims/2
 	}
-	s.eachRow(qkv, func(i int, row []float32) {
-		from, to := int(s.positions[i])*half, (int(s.positions[i])+1)*half
-		for h := range c.heads + c.kvHeads {
-			head := row[h*c.headSize : (h+1)*c.headSize]
-			n := l.query
-			if h >= c.heads {
-				n = l.key
-			}
-			if n != nil {
-				n.apply(head)
-			}
-			if l.rope != nil {
-				l.rope.rotate(head, t.cos[from:to], t.sin[from:to])
+	return func(first, end int) {
+		for i := first; i < end; i++ {
+			row := qkv.Row(i)
+			from, to := int(s.positions[i])*half, (int(s.positions[i])+1)*half
+			for h := range c.heads + c.kvHeads {
+				head := row[h*c.headSize : (h+1)*c.headSize]
+				n := l.query
+				if h >= c.heads {
+					n = l.key
+				}
+				if n != nil {
+					n.apply(head)
+				}
+				if l.rope != nil {
+					l.rope.rotate(head, t.cos[from:to], t.sin[from:to])
+				}
 			}
 		}
-	})
+	}
 }
 
-// gate returns the right half of up, multiplied by what act makes of the left.
-func (s *session) gate(up gemm.View, act gemm.Activation) gemm.View {
-	hidden := up.Cols / 2
+// activate stores s.states·l.up in up and makes s.inner the activation of it: of
+// all, or of the left half, which the right half is multiplied by.
+func (s *session) activate(up gemm.View, l *layer, c *config) {
+	if !c.gated {
+		s.inner.from(up, nil, up, l.down)
+		ep := gemm.Epilogue{Act: c.activation}
+		if s.inner.differs() {
+			ep.Rows = s.inner.prepareRows
+		}
+		s.mul(up, &s.states, l.up, ep)
+		return
+	}
 	multiply := vec.MulSiLU
-	switch act {
+	switch c.activation {
 	case gemm.GELU:
 		multiply = vec.MulGELU
 	case gemm.GELUTanh:
 		multiply = vec.MulGELUTanh
 	}
-	s.eachRow(up, func(_ int, row []float32) { multiply(row[hidden:], row[:hidden]) })
-	return up.Part(0, up.Rows, hidden, 2*hidden)
-}
-
-// mul stores x·l, with its bias, in dst after the epilogue. x has a row for each
-// token.
-func (s *session) mul(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
-	s.show(x, l.names)
-	s.product(dst, x, l, ep)
-}
-
-// product is mul that observers do not see.
-func (s *session) product(dst, x gemm.View, l *linear, ep gemm.Epilogue) {
-	if l.format != nil {
-		s.quantize(x, l.format)
-	}
-	for i := range l.products {
-		p := &l.products[i]
-		out := dst.Part(0, dst.Rows, p.left, p.right)
-		if p.floats != nil {
-			ep.Bias = p.bias
-			gemm.Mul(s.pool, out, x, p.floats, ep)
-			continue
+	hidden := up.Part(0, up.Rows, c.hidden, 2*c.hidden)
+	s.inner.from(hidden, nil, hidden, l.down)
+	s.mul(up, &s.states, l.up, gemm.Epilogue{Rows: func(first, end int) {
+		for i := first; i < end; i++ {
+			multiply(hidden.Row(i), up.Row(i)[:c.hidden])
+			s.inner.prepare(i)
 		}
-		if !s.quants.Fits(p.quantized) {
-			s.quantize(x, p.quantized)
-		}
-		ep.Bias = nil
-		gemm.MulQuantized(s.pool, out, &s.quants, p.quantized, ep)
-	}
+	}})
 }
 
-func (s *session) quantize(x gemm.View, m *gemm.Quantized) {
-	s.quants.Resize(x.Rows, m)
-	s.eachRow(x, s.quants.QuantizeRow)
-}
-
-// eachRow calls f for the rows of x, which are divided among the workers, a few
-// pieces for each.
-func (s *session) eachRow(x gemm.View, f func(i int, row []float32)) {
-	pieces := min(x.Rows, 4*s.pool.Workers())
-	s.pool.Each(pieces, func(_, piece int) {
-		for i := piece * x.Rows / pieces; i < (piece+1)*x.Rows/pieces; i++ {
-			f(i, x.Row(i))
-		}
-	})
+// eachRow calls f for all of so many rows, which are divided among the workers, a
+// few pieces for each.
+func (s *session) eachRow(rows int, f func(first, end int)) {
+	pieces := min(rows, 4*s.pool.Workers())
+	s.pool.Each(pieces, func(_, i int) { f(i*rows/pieces, (i+1)*rows/pieces) })
 }
 
 // wide is buffer for a matrix whose columns are written a few at a time: its

@@ -56,8 +56,10 @@ func (m *Model) eachLogits(ctx context.Context, s *session, x gemm.View, from in
 		}
 		rows := min(step, x.Rows-at)
 		logits := buffer(&s.logits, rows, m.config.vocab)
-		s.product(logits, x.Part(at, at+rows, 0, x.Cols), m.head.linear, gemm.Epilogue{})
-		m.capLogits(s, logits)
+		part := x.Part(at, at+rows, 0, x.Cols)
+		in := s.states.from(part, nil, part, m.head.linear)
+		s.prepare(in)
+		s.product(logits, in, m.head.linear, gemm.Epilogue{Rows: m.capping(logits)})
 		for i := range rows {
 			if err := visit(at+i, logits.Row(i)); err != nil {
 				return err
@@ -67,14 +69,20 @@ func (m *Model) eachLogits(ctx context.Context, s *session, x gemm.View, from in
 	return nil
 }
 
-// capLogits brings logits between ±logitCap where the architecture does so.
-func (m *Model) capLogits(s *session, logits gemm.View) {
-	if c := float64(m.config.logitCap); c > 0 {
-		s.eachRow(logits, func(_ int, row []float32) {
-			for i, v := range row {
-				row[i] = float32(c * math.Tanh(float64(v)/c))
+// capping returns what brings logits between ±logitCap where the architecture
+// does so.
+func (m *Model) capping(logits gemm.View) func(first, end int) {
+	c := float64(m.config.logitCap)
+	if c <= 0 {
+		return nil
+	}
+	return func(first, end int) {
+		for i := first; i < end; i++ {
+			row := logits.Row(i)
+			for k, v := range row {
+				row[k] = float32(c * math.Tanh(float64(v)/c))
 			}
-		})
+		}
 	}
 }
 
@@ -93,7 +101,9 @@ func (m *Model) densely(s *session, vectors gemm.View) gemm.View {
 	for i, l := range m.weights.dense {
 		out := buffer(&s.pooled[1+i%2], vectors.Rows, m.config.dense[i].outputs)
 		s.showVectors(vectors, l.names)
-		s.product(out, vectors, l, gemm.Epilogue{})
+		in := s.states.from(vectors, nil, vectors, l)
+		s.prepare(in)
+		s.product(out, in, l, gemm.Epilogue{})
 		vectors = out
 	}
 	return vectors
