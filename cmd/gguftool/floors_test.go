@@ -20,7 +20,7 @@ var floors = [][]string{
 }
 
 // testOnly packages may be imported by tests alone.
-var testOnly = []string{"internal/emulator", "internal/synth", "internal/hostile", "internal/hostilecheckpoint", "internal/hubtest"}
+var testOnly = []string{"internal/emulator", "internal/fence", "internal/synth", "internal/hostile", "internal/hostilecheckpoint", "internal/hubtest"}
 
 // peers may not import each other although they share a floor: the command
 // wires them together.

@@ -4,46 +4,11 @@ package gemm
 
 import (
 	"math/rand/v2"
-	"os"
 	"testing"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/gguftool/gguftool/internal/fence"
 	"github.com/gguftool/gguftool/kernels/cpu"
 )
-
-// fenced returns n elements at an edge of memory of its own: the process ends
-// with a fault when one beside them, behind the last or else before the first,
-// is read or written.
-func fenced[T any](t *testing.T, n int, behind bool) []T {
-	var element T
-	bytes := n * int(unsafe.Sizeof(element))
-	page := os.Getpagesize()
-	size := (bytes + page - 1) / page * page
-	mem, err := unix.Mmap(-1, 0, size+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Munmap(mem); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, fence := range [][]byte{mem[:page], mem[page+size:]} {
-		if err := unix.Mprotect(fence, unix.PROT_NONE); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	from := page
-	if behind {
-		from = page + size - bytes
-	}
-	return unsafe.Slice((*T)(unsafe.Pointer(&mem[from])), n)
-}
 
 // A product reads and writes nothing beside its operands.
 func TestMulStaysInside(t *testing.T) { onEachPath(t, testMulStaysInside) }
@@ -51,7 +16,7 @@ func TestMulStaysInside(t *testing.T) { onEachPath(t, testMulStaysInside) }
 func testMulStaysInside(t *testing.T, _ cpu.Path) {
 	rng := rand.New(rand.NewPCG(6, 2))
 	view := func(rows, cols int, behind bool) View {
-		v := Dense(fenced[float32](t, rows*cols, behind), rows, cols)
+		v := Dense(fence.Around[float32](t, rows*cols, behind), rows, cols)
 		for i := range v.Data {
 			v.Data[i] = rng.Float32()
 		}
@@ -63,7 +28,7 @@ func testMulStaysInside(t *testing.T, _ cpu.Path) {
 				rows := 1 + rng.IntN(maxTileRows+2)
 				x, bias, dst := view(rows, inputs, behind), view(1, outputs, behind), view(rows, outputs, behind)
 				m := packRows(t, nil, view(outputs, inputs, behind))
-				panels := fenced[float32](t, len(m.panels), behind)
+				panels := fence.Around[float32](t, len(m.panels), behind)
 				copy(panels, m.panels)
 				m.panels = panels
 				Mul(nil, dst, x, m, Epilogue{})
@@ -95,14 +60,14 @@ func testMulQuantizedStaysInside(t *testing.T) {
 					a.peaks = moved(t, a.peaks, behind)
 					a.sums = moved(t, a.sums, behind)
 					a.outliers = moved(t, a.outliers, behind)
-					x := fenced[float32](t, shape.Inputs, behind)
+					x := fence.Around[float32](t, shape.Inputs, behind)
 					for r := range rows {
 						for k := range x {
 							x[k] = rng.Float32()
 						}
 						a.QuantizeRow(r, x)
 					}
-					dst := Dense(fenced[float32](t, rows*shape.Outputs, behind), rows, shape.Outputs)
+					dst := Dense(fence.Around[float32](t, rows*shape.Outputs, behind), rows, shape.Outputs)
 					MulQuantized(nil, dst, &a, m, Epilogue{})
 					MulQuantized(nil, dst, &a, m, Epilogue{Add: true})
 				}
@@ -113,7 +78,7 @@ func testMulQuantizedStaysInside(t *testing.T) {
 
 // moved returns s between fences.
 func moved[T any](t *testing.T, s []T, behind bool) []T {
-	to := fenced[T](t, len(s), behind)
+	to := fence.Around[T](t, len(s), behind)
 	copy(to, s)
 	return to
 }
