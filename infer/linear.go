@@ -46,11 +46,16 @@ func (s *source) rows(from, to int) []byte {
 type kind struct {
 	group      int // of quantized weights; 0 for floats
 	hasOffsets bool
+	leveled    bool // whether quants have at most 16 values,
+	levels     [16]int8
 }
 
 func (l *loader) kindOf(s *source) (k kind) {
 	if l.precision == PrecisionInt8 {
 		k.group, k.hasOffsets = s.codec.QuantGroup()
+		if levels := s.codec.Levels(); levels != nil {
+			k.leveled, k.levels = true, *levels
+		}
 	}
 	return k
 }
@@ -161,6 +166,9 @@ func (l *loader) packFloats(inputs, outputs int, sources []source) *gemm.Matrix 
 
 func (l *loader) packQuantized(inputs, outputs int, k kind, sources []source) *gemm.Quantized {
 	shape := gemm.QuantizedShape{Outputs: outputs, Inputs: inputs, Group: k.group, HasOffsets: k.hasOffsets, Bias: biases(sources)}
+	if k.leveled {
+		shape.Levels = &k.levels
+	}
 	var m *gemm.Quantized
 	m, l.err = gemm.PackQuantized(l.pool, shape, func(dst *gemm.QuantRow, i int) error {
 		s, row := find(sources, i)

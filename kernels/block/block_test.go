@@ -1,6 +1,7 @@
 package block
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -318,6 +319,47 @@ func decodeOne(c *Codec, dst []float32, src []byte) {
 		c.quants.decode(dst, src, c.elements, c.bytes, new(unpacked))
 	} else {
 		c.decode(dst, src)
+	}
+}
+
+// TestLevels holds that quants of any bytes have the values that Levels says, and
+// all of these.
+func TestLevels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	for _, f := range formats {
+		c, _ := Lookup(f.typ)
+		group, _ := c.QuantGroup()
+		levels := c.Levels()
+		if group == 0 {
+			if levels != nil {
+				t.Errorf("%s has levels %d and no quants", f.typ, *levels)
+			}
+			continue
+		}
+		const blocks = 500
+		n := blocks * c.elements
+		src, q := make([]byte, blocks*c.bytes), make([]byte, n)
+		for i := range src {
+			src[i] = byte(rng.Uint32())
+		}
+		c.Quants(q, make([]float32, n/group), make([]float32, n/group), src)
+		seen := map[int8]bool{}
+		for _, v := range q {
+			seen[int8(v)] = true
+		}
+		if levels == nil {
+			if len(seen) <= 16 {
+				t.Errorf("%s has %d values of quants, but no levels", f.typ, len(seen))
+			}
+			continue
+		}
+		said := map[int8]bool{}
+		for _, v := range levels {
+			said[v] = true
+		}
+		if !maps.Equal(seen, said) {
+			t.Errorf("%s has quants %v, want %v", f.typ, slices.Sorted(maps.Keys(seen)), *levels)
+		}
 	}
 }
 

@@ -17,12 +17,43 @@ type quantGroups struct {
 	// unpack fills q with the quants of one block, signed bytes, scales and, where
 	// the format has them, offsets.
 	unpack func(q []byte, scales, offsets []float32, src []byte)
+
+	levels *[16]int8 // all values of quants, some of them twice if need be; nil where there are more than 16
 }
 
 // QuantGroup returns how many elements share a scale, 16 or 32, for formats
 // whose elements are scale·q + offset with q a signed byte. It is 0 for others,
 // and hasOffsets tells whether offsets can differ from 0.
 func (c *Codec) QuantGroup() (group int, hasOffsets bool) { return c.quants.group, c.quants.offsets }
+
+// Levels returns the values that quants of the format can have, where there are
+// no more than 16; of fewer, some are there twice. It is nil for other formats.
+func (c *Codec) Levels() *[16]int8 {
+	if c.quants.levels == nil {
+		return nil
+	}
+	levels := *c.quants.levels
+	return &levels
+}
+
+// ofBothSigns returns numbers, up to eight, and those of the other sign as levels.
+func ofBothSigns(magnitudes ...int8) *[16]int8 {
+	var levels [16]int8
+	for i := range 8 {
+		v := magnitudes[min(i, len(magnitudes)-1)]
+		levels[7-i], levels[8+i] = -v, v
+	}
+	return &levels
+}
+
+// integers returns those from low to high as levels.
+func integers(low, high int8) *[16]int8 {
+	var levels [16]int8
+	for i := range levels {
+		levels[i] = min(low+int8(i), high)
+	}
+	return &levels
+}
 
 // Quants unpacks src, a whole number of blocks: q gets its quants as signed
 // bytes in two's complement, scales and offsets those of each group. Element i

@@ -31,6 +31,8 @@ type Activations struct {
 	scales       []float32  // (rows, blocks)
 	outliers     []outliers // (rows)
 	sums         []float32  // (rows, groups): Σ x
+
+	expanded [][]byte // of each worker, panels that it multiplies with
 }
 
 // outliers are the two numbers of a row that are largest in magnitude, the one
@@ -63,6 +65,13 @@ func (a *Activations) Fits(m *Quantized) bool {
 }
 
 func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// reserve makes room for what workers keep apart.
+func (a *Activations) reserve(workers int) {
+	for len(a.expanded) < workers {
+		a.expanded = append(a.expanded, nil)
+	}
+}
 
 // groups returns the number of sums of a row.
 func (a *Activations) groups() int {

@@ -5,21 +5,27 @@ package gemm
 import "github.com/gguftool/gguftool/kernels/cpu"
 
 var int8VNNI = int8Groups{
-	{rows: 6, panels: 2, pays: true, tiles: [][]int8Tile{
+	{rows: 6, panels: 2, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8VNNI1x16g16, int8VNNI1x32g16},
 		{int8VNNI2x16g16, int8VNNI2x32g16},
 		{int8VNNI3x16g16, int8VNNI3x32g16},
 		{int8VNNI4x16g16, int8VNNI4x32g16},
 		{int8VNNI5x16g16, int8VNNI5x32g16},
 		{int8VNNI6x16g16, int8VNNI6x32g16},
+	}, expanding: []expandingTile{
+		int8VNNIExpanding1x32g16, int8VNNIExpanding2x32g16, int8VNNIExpanding3x32g16,
+		int8VNNIExpanding4x32g16, int8VNNIExpanding5x32g16, int8VNNIExpanding6x32g16,
 	}},
-	{rows: 6, panels: 2, pays: true, tiles: [][]int8Tile{
+	{rows: 6, panels: 2, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8VNNI1x16g32, int8VNNI1x32g32},
 		{int8VNNI2x16g32, int8VNNI2x32g32},
 		{int8VNNI3x16g32, int8VNNI3x32g32},
 		{int8VNNI4x16g32, int8VNNI4x32g32},
 		{int8VNNI5x16g32, int8VNNI5x32g32},
 		{int8VNNI6x16g32, int8VNNI6x32g32},
+	}, expanding: []expandingTile{
+		int8VNNIExpanding1x32g32, int8VNNIExpanding2x32g32, int8VNNIExpanding3x32g32,
+		int8VNNIExpanding4x32g32, int8VNNIExpanding5x32g32, int8VNNIExpanding6x32g32,
 	}},
 }
 

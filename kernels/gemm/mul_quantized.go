@@ -38,9 +38,10 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 	panels := m.panelCount()
 	tiles := active.int8(m.group, m.narrow)
 	width := tiles.panels
+	a.reserve(p.Workers())
 	if p.Workers() == 1 {
 		for from := 0; from < panels; from += width {
-			m.mulColumns(&active, tiles, dst, a, from, min(from+width, panels), &ep)
+			m.mulColumns(&active, tiles, dst, a, 0, from, min(from+width, panels), &ep)
 		}
 	} else {
 		m.mulShared(p, tiles, dst, a, ep)
@@ -51,8 +52,8 @@ func MulQuantized(p *cpu.Pool, dst View, a *Activations, m *Quantized, ep Epilog
 // mulShared is the part of MulQuantized whose arguments workers refer to.
 func (m *Quantized) mulShared(p *cpu.Pool, tiles *int8Tiles, dst View, a *Activations, ep Epilogue) {
 	panels, width := m.panelCount(), tiles.panels
-	p.Each((panels+width-1)/width, func(_, i int) {
-		m.mulColumns(&active, tiles, dst, a, i*width, min((i+1)*width, panels), &ep)
+	p.Each((panels+width-1)/width, func(worker, i int) {
+		m.mulColumns(&active, tiles, dst, a, worker, i*width, min((i+1)*width, panels), &ep)
 	})
 }
 
@@ -61,34 +62,28 @@ func (m *Quantized) mulShared(p *cpu.Pool, tiles *int8Tiles, dst View, a *Activa
 const stripeRows = 24
 
 // mulColumns computes the columns of dst that panels from ≤ i < to give, at most
-// as many as a tile has.
-func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Activations, from, to int, ep *Epilogue) {
+// as many as a tile has. It is called by the given worker.
+func (m *Quantized) mulColumns(kern *kernel, tiles *int8Tiles, dst View, a *Activations, worker, from, to int, ep *Epilogue) {
+	panels := kern.panelsOf(m, tiles, from, to, &a.expanded[worker])
 	left, right := from*panelCols, min(to*panelCols, m.outputs)
 	for top := 0; top < dst.Rows; top += stripeRows {
 		bottom := min(top+stripeRows, dst.Rows)
 		out := dst.Part(top, bottom, left, right)
-		kern.mulOutliers(out, a, top, m, from, m.bias[left:right], ep.Add)
+		kern.mulOutliers(out, a, top, m, &panels, m.bias[left:right], ep.Add)
 		if m.hasOffsets {
 			sums := Dense(a.sums[:a.rows*a.groups()], a.rows, a.groups())
 			kern.mulTile(dst, sums, top, bottom, left, right, &m.offsets, from, nil, true)
 		}
-		tiles.addQuantized(out, a, top, m, from)
+		tiles.addQuantized(out, a, top, m, &panels)
 		ep.activate(out)
 	}
 }
 
-// at returns the quant of output j for input k, and its scale.
-func (m *Quantized) at(j, k int) (quant int8, scale float32) {
-	panel, col, groups := j/panelCols, j%panelCols, m.inputs/m.group
-	quant = int8(m.quants[panel*m.inputs*panelCols+k/4*4*panelCols+4*col+k%4])
-	scale = m.scales[(panel*groups+k/m.group)*2*panelCols+col]
-	return quant, scale
-}
-
 // mulOutliers stores the bias, what out holds where add is set, and the products
-// of outliers. The rows of out are those of a from top on, its columns those of m
-// from panel on.
-func mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+// of outliers. The rows of out are those of a from top on, its columns those of
+// panels p of m.
+func mulOutliers(out View, a *Activations, top int, m *Quantized, p *stepPanels, bias []float32, add bool) {
+	groups := m.inputs / m.group
 	for r := range out.Rows {
 		row, list := out.Row(r), &a.outliers[top+r]
 		for j := range row {
@@ -97,7 +92,9 @@ func mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bia
 				sum += row[j]
 			}
 			for slot, k := range list.index {
-				quant, scale := m.at(panel*panelCols+j, int(k))
+				at, col := j/panelCols, j%panelCols
+				quant := int8(p.quants[quantAt(at, col, int(k), m.inputs)])
+				scale := m.scales[((p.first+at)*groups+int(k)/m.group)*2*panelCols+col]
 				sum += float32(list.value[slot] * float32(float32(quant)*scale))
 			}
 			row[j] = sum
@@ -105,21 +102,25 @@ func mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bia
 	}
 }
 
+// quantAt returns where panels of bytes have the quant of a column of one of them.
+func quantAt(panel, col, input, inputs int) int {
+	return panel*inputs*panelCols + input/4*4*panelCols + 4*col + input%4
+}
+
 // addQuantized adds the products of quants to out.
-func addQuantized(out View, a *Activations, top int, m *Quantized, panel int) {
+func addQuantized(out View, a *Activations, top int, m *Quantized, p *stepPanels) {
 	groups := m.inputs / m.group
 	for r := range out.Rows {
 		row := out.Row(r)
 		q := a.quants[(top+r)*m.inputs : (top+r+1)*m.inputs]
 		for j := range row {
-			at := panel + j/panelCols
-			quants, scales := m.quants[at*m.inputs*panelCols:], m.scales[at*groups*2*panelCols:]
-			col := j % panelCols
+			at, col := j/panelCols, j%panelCols
+			weights, scales := p.quants[at*m.inputs*panelCols:], m.scales[(p.first+at)*groups*2*panelCols:]
 			sum := float32(0)
 			for g := range groups {
 				dot := int32(math.Float32bits(scales[(2*g+1)*panelCols+col]))
 				for k := g * m.group; k < (g+1)*m.group; k++ {
-					dot += int32(q[k]) * int32(int8(quants[k/4*4*panelCols+4*col+k%4]))
+					dot += int32(q[k]) * int32(int8(weights[quantAt(0, col, k, m.inputs)]))
 				}
 				scale := a.scales[(top+r)*(m.inputs/blockInputs)+g*m.group/blockInputs] * scales[2*g*panelCols+col]
 				sum += float32(float32(dot) * scale)

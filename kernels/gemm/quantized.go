@@ -17,7 +17,8 @@ const blockInputs = 32
 // with a group of 16 or 32 inputs, which covers the block formats exactly. A
 // panel of 16 outputs holds
 //
-//	quants   four inputs of 16 outputs after the other: q[0][k..k+3] q[1][k..k+3] ... q[15][k..k+3]
+//	quants   four inputs of 16 outputs after the other: q[0][k..k+3] q[1][k..k+3] ... q[15][k..k+3],
+//	         in bytes or, of few values, in four bits (expand.go)
 //	scales   for each group, 16 scales, then 16 times -128·Σ quant in int32, with which integer sums begin
 //
 // Offsets are left to an ordinary product by the sums of activations.
@@ -27,10 +28,11 @@ type Quantized struct {
 	hasOffsets      bool
 	narrow          bool // all quants are within ±64
 
-	quants  []byte    // (panels, inputs/4, 16, 4)
-	scales  []float32 // (panels, groups, 2, 16), the second half are the bits of integers
-	offsets Matrix    // (outputs, groups)
-	bias    []float32 // (outputs)
+	levels  *[levelCount]int8 // that panels of four bits stand for; nil for bytes
+	quants  []byte            // (panels, inputs/4, 16, 4), or half of that
+	scales  []float32         // (panels, groups, 2, 16), the second half are the bits of integers
+	offsets Matrix            // (outputs, groups)
+	bias    []float32         // (outputs)
 }
 
 // A QuantizedShape describes weights before they are packed.
@@ -39,6 +41,10 @@ type QuantizedShape struct {
 	Group           int       // inputs of a scale, 16 or 32
 	HasOffsets      bool      // there is an offset for each scale
 	Bias            []float32 // (Outputs), or nil for none
+
+	// Levels are the values that quants have, nil where these are more than 16. Such
+	// quants are kept in four bits where that makes products no slower.
+	Levels *[levelCount]int8
 }
 
 // A QuantRow is the weights of one output as package block unpacks them.
@@ -57,11 +63,19 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 		panic(fmt.Sprintf("gemm: %d inputs in groups of %d, %d biases for %d outputs", inputs, group, len(shape.Bias), outputs))
 	}
 	m := &Quantized{outputs: outputs, inputs: inputs, group: group, hasOffsets: shape.HasOffsets}
+	if l := shape.Levels; l != nil && active.int8(group, isNarrow(l)).fourBits {
+		m.levels = l
+	}
 	groups, panels := inputs/group, m.panelCount()
 	if m.hasOffsets {
 		m.offsets.resize(outputs, groups)
 	}
-	m.quants = make([]byte, panels*inputs*panelCols)
+	size := inputs * panelCols // of a panel of quants
+	var codes *[256]byte
+	if m.levels != nil {
+		size, codes = size/2, codesOf(m.levels)
+	}
+	m.quants = make([]byte, panels*size)
 	m.scales = make([]float32, panels*groups*2*panelCols)
 	m.bias = make([]float32, outputs)
 	copy(m.bias, shape.Bias)
@@ -79,15 +93,21 @@ func PackQuantized(p *cpu.Pool, shape QuantizedShape, row func(dst *QuantRow, i 
 			if err := row(r, i*panelCols+j); err != nil {
 				return err
 			}
+			panel := m.quants[i*size : (i+1)*size]
+			if codes == nil {
+				placeBytes(panel, r.Quants, j)
+			} else if !placeCodes(panel, r.Quants, j, codes) {
+				return fmt.Errorf("gemm: output %d has quants that are not among the levels", i*panelCols+j)
+			}
 			m.place(r, i, j)
-			wide[worker] = wide[worker] || beyond64(r.Quants)
+			wide[worker] = wide[worker] || m.levels == nil && beyond64(r.Quants)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.narrow = true
+	m.narrow = m.levels == nil || isNarrow(m.levels)
 	for _, w := range wide {
 		m.narrow = m.narrow && !w
 	}
@@ -104,14 +124,17 @@ func (m *Quantized) Bytes() int64 {
 
 func (m *Quantized) panelCount() int { return (m.outputs + panelCols - 1) / panelCols }
 
-// place stores a row as column j of panel i.
+// placeBytes stores quants as column j of a panel of bytes.
+func placeBytes(panel, quants []byte, j int) {
+	for k := 0; k < len(quants); k += 4 {
+		at := k*panelCols + 4*j
+		copy(panel[at:at+4], quants[k:k+4])
+	}
+}
+
+// place stores what a row has but its quants as column j of panel i.
 func (m *Quantized) place(r *QuantRow, i, j int) {
 	groups := len(r.Scales)
-	quants := m.quants[i*m.inputs*panelCols : (i+1)*m.inputs*panelCols]
-	for k := 0; k < m.inputs; k += 4 {
-		at := k*panelCols + 4*j
-		copy(quants[at:at+4], r.Quants[k:k+4])
-	}
 	scales := m.scales[i*groups*2*panelCols:]
 	for g, s := range r.Scales {
 		sum := int32(0)

@@ -18,6 +18,9 @@ func onEachInt8(t *testing.T, test func(t *testing.T)) {
 		for _, v := range int8Variants(path) {
 			active.int8 = v.tiles
 			t.Run(v.name, test)
+			v = v.expandedBefore()
+			active.int8 = v.tiles
+			t.Run(v.name, test)
 		}
 	})
 }
@@ -26,6 +29,27 @@ func onEachInt8(t *testing.T, test func(t *testing.T)) {
 type int8Variant struct {
 	name  string
 	tiles func(group int, narrow bool) *int8Tiles
+}
+
+// expandedBefore returns v with panels of four bits, which it may have or not,
+// and which become bytes before they are multiplied.
+func (v int8Variant) expandedBefore() int8Variant {
+	return int8Variant{v.name + ", expanded before", func(group int, narrow bool) *int8Tiles {
+		t := *v.tiles(group, narrow)
+		t.expanding, t.fourBits = nil, true
+		return &t
+	}}
+}
+
+// at returns the quant of output j for input k, and its scale.
+func (m *Quantized) at(j, k int) (quant int8, scale float32) {
+	panel, col, groups := j/panelCols, j%panelCols, m.inputs/m.group
+	scale = m.scales[(panel*groups+k/m.group)*2*panelCols+col]
+	if m.levels == nil {
+		return int8(m.quants[panel*m.inputs*panelCols+quantAt(0, col, k, m.inputs)]), scale
+	}
+	b := m.quants[panel*m.inputs*panelCols/2+k/8*4*panelCols+4*col+k%4]
+	return m.levels[b>>(k/4%2*4)&15], scale
 }
 
 // randomQuantized returns packed weights, narrow or not, and what they stand
@@ -48,6 +72,9 @@ func randomQuantized(t *testing.T, rng *rand.Rand, shape QuantizedShape) (*Quant
 			}
 			if narrow {
 				r.Quants[k] = byte(int8(r.Quants[k]) / 2)
+			}
+			if shape.Levels != nil {
+				r.Quants[k] = byte(shape.Levels[rng.IntN(16)])
 			}
 			g := k / shape.Group
 			if k%shape.Group == 0 {
@@ -75,7 +102,7 @@ func randomQuantized(t *testing.T, rng *rand.Rand, shape QuantizedShape) (*Quant
 	return m, weights
 }
 
-// quantizedShapes calls f for all kinds of weights.
+// quantizedShapes calls f for all kinds of weights, in bytes.
 func quantizedShapes(f func(shape QuantizedShape)) {
 	for _, group := range []int{16, 32} {
 		for _, offsets := range []bool{false, true} {
@@ -83,6 +110,22 @@ func quantizedShapes(f func(shape QuantizedShape)) {
 		}
 	}
 }
+
+// leveledShapes calls f for all kinds of weights, with levels and without.
+func leveledShapes(f func(shape QuantizedShape)) {
+	quantizedShapes(func(shape QuantizedShape) {
+		for _, shape.Levels = range []*[16]int8{nil, narrowLevels, wideLevels} {
+			f(shape)
+		}
+	})
+}
+
+// Levels of which some are there twice, as in formats of two bits, and those of
+// IQ4_NL, which are beyond ±64.
+var (
+	narrowLevels = &[16]int8{-64, -64, -7, -6, -5, -3, 0, 1, 1, 1, 2, 8, 9, 31, 63, 64}
+	wideLevels   = &[16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+)
 
 func quantizeRows(x View, m *Quantized) *Activations {
 	var a Activations
@@ -108,7 +151,7 @@ func TestMulQuantized(t *testing.T) { onEachInt8(t, testMulQuantized) }
 
 func testMulQuantized(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 2))
-	quantizedShapes(func(shape QuantizedShape) {
+	leveledShapes(func(shape QuantizedShape) {
 		for _, rows := range []int{0, 1, 2, 3, 5, 6, 7, 12, 13} {
 			for _, shape.Inputs = range []int{32, 64, 160} {
 				for _, shape.Outputs = range []int{0, 1, 3, 8, 15, 16, 17, 31, 32, 33, 49} {
@@ -152,7 +195,7 @@ func TestMulQuantizedIsFused(t *testing.T) { onEachInt8(t, testMulQuantizedIsFus
 
 func testMulQuantizedIsFused(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 2))
-	quantizedShapes(func(shape QuantizedShape) {
+	leveledShapes(func(shape QuantizedShape) {
 		for _, rows := range []int{1, 2, 3, 4, 5, 6, 7} {
 			for _, shape.Inputs = range []int{32, 96} {
 				for _, shape.Outputs = range []int{1, 8, 15, 16, 17, 32, 41} {
@@ -339,7 +382,7 @@ func TestMulQuantizedInAnyCompany(t *testing.T) { onEachInt8(t, testMulQuantized
 func testMulQuantizedInAnyCompany(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
 	rng := rand.New(rand.NewPCG(8, 2))
-	quantizedShapes(func(shape QuantizedShape) {
+	leveledShapes(func(shape QuantizedShape) {
 		shape.Inputs, shape.Outputs = 160, 101
 		const rows = 27
 		m, _ := randomQuantized(t, rng, shape)

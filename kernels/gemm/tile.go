@@ -10,6 +10,7 @@ import (
 //go:generate go -C ../_gen run ./gemm -kernels int8 -out ../gemm/int8_amd64.s -stubs ../gemm/int8_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels int8avx2 -out ../gemm/int8_avx2_amd64.s -stubs ../gemm/int8_avx2_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels quantize -out ../gemm/quantize_amd64.s -stubs ../gemm/quantize_stubs_amd64.go -pkg gemm
+//go:generate go -C ../_gen run ./gemm -kernels expand -out ../gemm/expand_amd64.s -stubs ../gemm/expand_stubs_amd64.go -pkg gemm
 //go:generate go -C ../_gen run ./gemm -kernels transpose -out ../gemm/transpose_amd64.s -stubs ../gemm/transpose_stubs_amd64.go -pkg gemm
 
 // A tile computes some rows and columns of a product in registers. In words of
@@ -42,7 +43,10 @@ type kernel struct {
 	peaks    func(peaks, x []float32)
 	extract  func(x, peaks []float32, out *outliers)
 	quantize func(q []byte, peaks, scales, sums []float32, group int, x []float32)
+	expand   func(dst, panels []byte, levels *[levelCount]int8)
 	outliers [2]outliersFunc // of one and two panels; nil for plain Go
+
+	expandingOutliers expandingOutliersFunc // of as many panels as tiles that expand; nil where there are none
 }
 
 // An outliersFunc is mulOutliers for some rows and up to 16 or 32 columns; shift
@@ -50,11 +54,23 @@ type kernel struct {
 type outliersFunc = func(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int,
 	shift int, cols int, bias, dst *float32, dstStride, add int)
 
+// An expandingOutliersFunc is an outliersFunc for panels of four bits.
+type expandingOutliersFunc = func(rows int, outliers *int32, quants *uint8, quantsNext int, levels *int8, scales *float32, scalesNext int,
+	shift int, cols int, bias, dst *float32, dstStride, add int)
+
+// An expandingTile is an int8Tile for panels of four bits, one tile, which stores
+// them in bytes besides.
+type expandingTile = func(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int,
+	quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8,
+	cols int, bias, dst *float32, dstStride, add int)
+
 // int8Tiles are the tiles for one kind of quantized weights.
 type int8Tiles struct {
-	rows, panels int          // of the largest tile
-	tiles        [][]int8Tile // [rows-1][panels-1]; nil for plain Go
-	pays         bool         // they are faster than the f32 tiles of the path
+	rows, panels int             // of the largest tile
+	tiles        [][]int8Tile    // [rows-1][panels-1]; nil for plain Go
+	expanding    []expandingTile // [rows-1], of as many panels as the largest tile; or nil
+	fourBits     bool            // panels of four bits make products no slower
+	pays         bool            // they are faster than the f32 tiles of the path
 }
 
 // int8Groups are tiles for groups of 16 and of 32 inputs.
@@ -65,7 +81,8 @@ func (t *int8Groups) of(group int, _ bool) *int8Tiles { return &t[group/16-1] }
 var plainInt8 = int8Groups{{panels: 1}, {panels: 1}}
 
 // plain is the kernel in plain Go.
-var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, peaks: peakBlocks, extract: extractTop, quantize: quantizeBlocks}
+var plain = kernel{rows: maxTileRows, panels: 1, int8: plainInt8.of, peaks: peakBlocks, extract: extractTop, quantize: quantizeBlocks,
+	expand: expand}
 
 // active is the kernel of the chosen path. Who uses products reports the error
 // of cpu.Chosen; without that, it is the plain one.
@@ -98,39 +115,52 @@ func (kern *kernel) mulTile(dst, x View, top, bottom, left, right int, m *Matrix
 }
 
 // mulOutliers is the function mulOutliers, on the path of kern.
-func (kern *kernel) mulOutliers(out View, a *Activations, top int, m *Quantized, panel int, bias []float32, add bool) {
+func (kern *kernel) mulOutliers(out View, a *Activations, top int, m *Quantized, p *stepPanels, bias []float32, add bool) {
 	panels := (out.Cols + panelCols - 1) / panelCols
-	f := kern.outliers[panels-1]
+	f, size := kern.outliers[panels-1], m.inputs*panelCols
 	if f == nil {
-		mulOutliers(out, a, top, m, panel, bias, add)
+		mulOutliers(out, a, top, m, p, bias, add)
 		return
 	}
-	groups := m.inputs / m.group
-	f(out.Rows, &a.outliers[top].index[0], &m.quants[panel*m.inputs*panelCols], m.inputs*panelCols,
-		&m.scales[panel*groups*2*panelCols], 4*groups*2*panelCols, bits.TrailingZeros(uint(m.group)),
+	groups, shift := m.inputs/m.group, bits.TrailingZeros(uint(m.group))
+	list, scales := &a.outliers[top].index[0], &m.scales[p.first*groups*2*panelCols]
+	if p.packed != nil {
+		kern.expandingOutliers(out.Rows, list, &p.packed[0], size/2, &m.levels[0], scales, 4*groups*2*panelCols, shift,
+			out.Cols, &bias[0], &out.Data[0], 4*out.Stride, flag(add))
+		return
+	}
+	f(out.Rows, list, &p.quants[0], size, scales, 4*groups*2*panelCols, shift,
 		out.Cols, &bias[0], &out.Data[0], 4*out.Stride, flag(add))
 }
 
 // addQuantized is the function addQuantized, by t.
-func (t *int8Tiles) addQuantized(out View, a *Activations, top int, m *Quantized, panel int) {
+func (t *int8Tiles) addQuantized(out View, a *Activations, top int, m *Quantized, p *stepPanels) {
 	if t.tiles == nil {
-		addQuantized(out, a, top, m, panel)
+		addQuantized(out, a, top, m, p)
 		return
 	}
 	blocks, groups := m.inputs/blockInputs, m.inputs/m.group
 	panels := (out.Cols + panelCols - 1) / panelCols
-	quants, scales := &m.quants[panel*m.inputs*panelCols], &m.scales[panel*groups*2*panelCols]
+	scales := &m.scales[p.first*groups*2*panelCols]
+	done := 0 // rows
+	if p.packed != nil {
+		done = min(len(t.expanding), out.Rows)
+		t.expanding[done-1](blocks, &a.quants[top*m.inputs], m.inputs, &a.scales[top*blocks], 4*blocks,
+			&p.packed[0], m.inputs*panelCols/2, scales, 4*groups*2*panelCols, &p.quants[0], m.inputs*panelCols, &m.levels[0],
+			out.Cols, nil, &out.Data[0], 4*out.Stride, 1)
+		p.packed = nil
+	}
 	run := func(from, tiles, rows int) {
 		if tiles == 0 || rows == 0 {
 			return
 		}
 		t.tiles[rows-1][panels-1](tiles, blocks, &a.quants[(top+from)*m.inputs], m.inputs, &a.scales[(top+from)*blocks], 4*blocks,
-			quants, m.inputs*panelCols, scales, 4*groups*2*panelCols,
+			&p.quants[0], m.inputs*panelCols, scales, 4*groups*2*panelCols,
 			out.Cols, nil, &out.Data[from*out.Stride], 4*out.Stride, 1)
 	}
-	full := out.Rows / t.rows
-	run(0, full, t.rows)
-	run(full*t.rows, 1, out.Rows%t.rows)
+	full := (out.Rows - done) / t.rows
+	run(done, full, t.rows)
+	run(done+full*t.rows, 1, (out.Rows-done)%t.rows)
 }
 
 func first(s []float32) *float32 {

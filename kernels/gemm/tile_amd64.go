@@ -24,15 +24,25 @@ func kernelOf(p cpu.Path) kernel {
 		}
 		k.extract = extractRowAVX512
 		k.peaks, k.quantize, k.transpose = peaksRowAVX512, quantizeRowAVX512, transposeRowsAVX512
+		k.expand, k.expandingOutliers = expandPanelsAVX512, expandingOutliersAVX512x32
 		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX512x16, outliersAVX512x32}
 	case cpu.AVX2:
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
 			{tileAVX2x1x16}, {tileAVX2x2x16}, {tileAVX2x3x16}, {tileAVX2x4x16}, {tileAVX2x5x16}, {tileAVX2x6x16},
 		}
 		k.peaks, k.quantize, k.transpose = peaksRowAVX2, quantizeRowAVX2, transposeRowsAVX2
+		k.expand = expandPanelsAVX2
 		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX2x16, nil}
 	}
 	return k
+}
+
+func expandPanelsAVX512(dst, panels []byte, levels *[levelCount]int8) {
+	expandBlocks(expandAVX512, dst, panels, levels)
+}
+
+func expandPanelsAVX2(dst, panels []byte, levels *[levelCount]int8) {
+	expandBlocks(expandAVX2, dst, panels, levels)
 }
 
 func transposeRowsAVX512(dst, src []float32, stride, inputs int) int {

@@ -151,6 +151,11 @@ func (t *int8Kernel) dotFour(group, four int, first bool, dot func(q, a, sum Vec
 	for i := range q {
 		VMOVUPS(t.quants(four, i), q[i])
 	}
+	t.dotRows(four, q, dot)
+}
+
+// dotRows is the step given the weights of the four inputs.
+func (t *int8Kernel) dotRows(four int, q []VecVirtual, dot func(q, a, sum VecVirtual)) {
 	for r := range t.rows {
 		a := t.register()
 		VPBROADCASTD(t.a.at(r, four*4), a)
@@ -168,10 +173,22 @@ func int8AVX512(rows, panels, group int) {
 	Doc(fmt.Sprintf("%s computes tiles of %d rows and up to %d columns of weights in groups of %d with AVX-512 VNNI.", name, rows, panels*16, group))
 	Label("tile")
 	blocks := Load(Param("blocks"), GP64())
-	t := int8Kernel{
+	t, quants := newInt8AVX512(rows, panels, group, quantsBlock)
+	t.again = func() { nextTile(rows) }
+	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
+	t.four = func(group, four int, first bool) { t.dotFour(group, four, first, vpdpbusd512) }
+	t.product(blocks)
+	t.finishAVX512()
+}
+
+func vpdpbusd512(q, a, sum VecVirtual) { VPDPBUSD(q, a, sum) }
+
+// newInt8AVX512 returns a tile but for its weights, which begin at quants and
+// have so many bytes for a block of inputs.
+func newInt8AVX512(rows, panels, group, block int) (t *int8Kernel, quants []Register) {
+	t = &int8Kernel{
 		kernel: kernel{
 			rows: rows, vectors: panels, width: 64,
-			again:    func() { nextTile(rows) },
 			register: ZMM,
 			zero:     func(v VecVirtual) { VPXORD(v, v, v) },
 		},
@@ -180,19 +197,14 @@ func int8AVX512(rows, panels, group int) {
 		aScale: newRowPointers(rows, Load(Param("aScale"), GP64()), Load(Param("aScaleStride"), GP64())),
 	}
 	quants, scales := panelPointers(panels)
-	t.quants = func(four, v int) Mem { return Mem{Base: quants[v], Disp: four * 64} }
 	t.scales = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g * 128} }
 	t.comps = func(g, v int) Mem { return Mem{Base: scales[v], Disp: g*128 + 64} }
-	t.four = func(group, four int, first bool) {
-		t.dotFour(group, four, first, func(q, a, sum VecVirtual) { VPDPBUSD(q, a, sum) })
-	}
 	t.scale = func(from Mem, by, to VecVirtual) { VMULPS_BCST(from, by, to) }
 	t.next = func() {
 		for v := range panels {
-			ADDQ(I32(quantsBlock), quants[v])
+			ADDQ(I32(uint32(block)), quants[v])
 			ADDQ(I32(blockInputs/group*128), scales[v])
 		}
 	}
-	t.product(blocks)
-	t.finishAVX512()
+	return t, quants
 }

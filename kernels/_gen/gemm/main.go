@@ -1,5 +1,6 @@
 // Command gemm generates the assembly of kernels/gemm: the micro-kernels of one
-// element type, the quantization of activations or the packing of weights. Run it with "make generate".
+// element type, the quantization of activations, or what is done to weights when
+// they are packed or unpacked. Run it with "make generate".
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 )
 
 func main() {
-	what := flag.String("kernels", "", "f32, int8, int8avx2, quantize or transpose")
+	what := flag.String("kernels", "", "f32, int8, int8avx2, quantize, expand or transpose")
 	flag.Parse()
 	ConstraintExpr("!purego")
 	switch *what {
@@ -52,6 +53,15 @@ func main() {
 		outliersAVX512(1)
 		outliersAVX512(2)
 		outliersAVX2(columnMasks())
+	case "expand":
+		newExpandAVX512().generate()
+		newExpandAVX2().generate()
+		for _, group := range []int{32, 16} {
+			for rows := 1; rows <= 6; rows++ {
+				expandingAVX512(rows, group)
+			}
+		}
+		expandingOutliersAVX512(2)
 	case "transpose":
 		transposeAVX512()
 		transposeAVX2()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -29,6 +30,7 @@ type outlierKernel struct {
 	vectors, width int
 	register       func() VecVirtual
 	quants, scales func(vector int, at Register) Mem
+	levels         *expandKernel // nil for quants in bytes
 	load           func(from Mem, i int, to VecVirtual)
 	store          func(from VecVirtual, i int, to Mem)
 }
@@ -69,8 +71,13 @@ func (t *outlierKernel) body() {
 		MOVQ(group, current[slot])
 		MOVLQSX(Mem{Base: list, Disp: 16 + 4*slot}, four)
 		VMOVD(Mem{Base: list, Disp: 24 + 4*slot}, count)
+		bytes := func(VecVirtual) {}
+		if t.levels != nil {
+			bytes = t.fourBits(four)
+		}
 		for i, v := range w {
 			VMOVUPS(t.quants(i, four), v)
+			bytes(v)
 			VPSLLD(count, v, v)
 			VPSRAD(Imm(24), v, v)
 			VCVTDQ2PS(v, v)
@@ -112,26 +119,59 @@ func (t *outlierKernel) body() {
 	RET()
 }
 
-func beginOutliers(name, doc string) {
-	TEXT(name, NOSPLIT, outliersSignature)
+// fourBits changes the offset of four inputs in a panel of bytes to that in one of
+// four bits, and returns what makes bytes of what is there.
+func (t *outlierKernel) fourBits(offset Register) func(v VecVirtual) {
+	high, count := GP64(), XMM()
+	MOVQ(offset, high)
+	ANDQ(Imm(64), high) // the second four of eight inputs are in the high bits
+	SHRQ(Imm(4), high)
+	VMOVD(high.As32(), count)
+	SHRQ(Imm(7), offset)
+	SHLQ(Imm(6), offset)
+	return func(v VecVirtual) {
+		VPSRLW(count, v, v)
+		t.levels.and(t.levels.low, v, v)
+		VPSHUFB(v, t.levels.levels, v)
+	}
+}
+
+func beginOutliers(name, signature, doc string) {
+	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + doc)
 }
 
 func outliersAVX512(panels int) {
-	beginOutliers(fmt.Sprintf("outliersAVX512x%d", panels*16), fmt.Sprintf(" adds the products of outliers to up to %d columns with AVX-512.", panels*16))
-	t := outlierKernel{vectors: panels, width: 64, register: ZMM}
+	beginOutliers(fmt.Sprintf("outliersAVX512x%d", panels*16), outliersSignature, fmt.Sprintf(" adds the products of outliers to up to %d columns with AVX-512.", panels*16))
+	newOutliersAVX512(panels).body()
+}
+
+// expandingOutliersAVX512 reads panels of four bits.
+func expandingOutliersAVX512(panels int) {
+	name := fmt.Sprintf("expandingOutliersAVX512x%d", panels*16)
+	beginOutliers(name, strings.Replace(outliersSignature, " scales ", " levels *int8, scales ", 1),
+		fmt.Sprintf(" adds the products of outliers to up to %d columns of weights of four bits with AVX-512.", panels*16))
+	levels := newExpandAVX512()
+	levels.begin()
+	t := newOutliersAVX512(panels)
+	t.levels = levels
+	t.body()
+}
+
+func newOutliersAVX512(panels int) *outlierKernel {
+	t := &outlierKernel{vectors: panels, width: 64, register: ZMM}
 	quants, scales := panelPointers(panels)
 	t.quants = func(v int, at Register) Mem { return Mem{Base: quants[v], Index: at, Scale: 1} }
 	t.scales = func(v int, at Register) Mem { return Mem{Base: scales[v], Index: at, Scale: 1} }
 	masks := columnMasksAVX512(panels)
 	t.load = func(from Mem, i int, to VecVirtual) { VMOVUPS_Z(from, masks[i], to) }
 	t.store = func(from VecVirtual, i int, to Mem) { VMOVUPS(from, masks[i], to) }
-	t.body()
+	return t
 }
 
 func outliersAVX2(table Mem) {
-	beginOutliers("outliersAVX2x16", " adds the products of outliers to up to 16 columns with AVX2. It makes no use of quantsNext and scalesNext.")
+	beginOutliers("outliersAVX2x16", outliersSignature, " adds the products of outliers to up to 16 columns with AVX2. It makes no use of quantsNext and scalesNext.")
 	t := outlierKernel{vectors: 2, width: 32, register: YMM}
 	quants, scales := Load(Param("quants"), GP64()), Load(Param("scales"), GP64())
 	t.quants = func(v int, at Register) Mem { return Mem{Base: quants, Index: at, Scale: 1, Disp: v * 32} }
