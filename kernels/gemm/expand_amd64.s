@@ -3596,6 +3596,3184 @@ store:
 	VZEROUPPER
 	RET
 
+DATA masks<>+0(SB)/4, $0xffffffff
+DATA masks<>+4(SB)/4, $0xffffffff
+DATA masks<>+8(SB)/4, $0xffffffff
+DATA masks<>+12(SB)/4, $0xffffffff
+DATA masks<>+16(SB)/4, $0xffffffff
+DATA masks<>+20(SB)/4, $0xffffffff
+DATA masks<>+24(SB)/4, $0xffffffff
+DATA masks<>+28(SB)/4, $0xffffffff
+DATA masks<>+32(SB)/4, $0xffffffff
+DATA masks<>+36(SB)/4, $0xffffffff
+DATA masks<>+40(SB)/4, $0xffffffff
+DATA masks<>+44(SB)/4, $0xffffffff
+DATA masks<>+48(SB)/4, $0xffffffff
+DATA masks<>+52(SB)/4, $0xffffffff
+DATA masks<>+56(SB)/4, $0xffffffff
+DATA masks<>+60(SB)/4, $0xffffffff
+DATA masks<>+64(SB)/4, $0x00000000
+DATA masks<>+68(SB)/4, $0x00000000
+DATA masks<>+72(SB)/4, $0x00000000
+DATA masks<>+76(SB)/4, $0x00000000
+DATA masks<>+80(SB)/4, $0x00000000
+DATA masks<>+84(SB)/4, $0x00000000
+DATA masks<>+88(SB)/4, $0x00000000
+DATA masks<>+92(SB)/4, $0x00000000
+DATA masks<>+96(SB)/4, $0x00000000
+DATA masks<>+100(SB)/4, $0x00000000
+DATA masks<>+104(SB)/4, $0x00000000
+DATA masks<>+108(SB)/4, $0x00000000
+DATA masks<>+112(SB)/4, $0x00000000
+DATA masks<>+116(SB)/4, $0x00000000
+DATA masks<>+120(SB)/4, $0x00000000
+DATA masks<>+124(SB)/4, $0x00000000
+GLOBL masks<>(SB), RODATA|NOPTR, $128
+
+// func int8AVX2NarrowExpanding1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding1x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R8
+	MOVQ         aScaleStride+32(FP), R9
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+
+loop:
+	VMOVDQU        (CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y4, 64(DX)
+	VMOVDQU        32(CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, 32(DX)
+	VMOVDQU        Y4, 96(DX)
+	VMOVUPS        64(SI), Y3
+	VMOVUPS        96(SI), Y4
+	VPBROADCASTD   (DI), Y5
+	VPMADDUBSW     (DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     32(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   4(DI), Y5
+	VPMADDUBSW     64(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     96(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVDQU        64(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y6, 192(DX)
+	VMOVDQU        96(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 160(DX)
+	VMOVDQU        Y6, 224(DX)
+	VPBROADCASTD   8(DI), Y5
+	VPMADDUBSW     128(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     160(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   12(DI), Y5
+	VPMADDUBSW     192(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     224(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVDQU        128(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 256(DX)
+	VMOVDQU        Y6, 320(DX)
+	VMOVDQU        160(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 288(DX)
+	VMOVDQU        Y6, 352(DX)
+	VPBROADCASTD   16(DI), Y5
+	VPMADDUBSW     256(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     288(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   20(DI), Y5
+	VPMADDUBSW     320(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     352(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVDQU        192(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 384(DX)
+	VMOVDQU        Y6, 448(DX)
+	VMOVDQU        224(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 416(DX)
+	VMOVDQU        Y6, 480(DX)
+	VPBROADCASTD   24(DI), Y5
+	VPMADDUBSW     384(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     416(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   28(DI), Y5
+	VPMADDUBSW     448(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     480(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVUPS        (SI), Y5
+	VMOVUPS        32(SI), Y6
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y7
+	VMULPS         Y5, Y7, Y7
+	VFMADD231PS    Y3, Y7, Y1
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R8), Y3
+	VMULPS         Y6, Y3, Y3
+	VFMADD231PS    Y4, Y3, Y2
+	ADDQ           $+32, DI
+	ADDQ           $+4, R8
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y3
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y4
+	VADDPS         Y4, Y1, Y1
+	VMASKMOVPS     32(AX), Y3, Y4
+	VADDPS         Y4, Y2, Y2
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), CX
+	TESTQ      CX, CX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y4
+	VADDPS     Y4, Y1, Y1
+	VMASKMOVPS 32(AX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func int8AVX2NarrowExpanding2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding2x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+
+loop:
+	VMOVDQU        (CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y6, 64(DX)
+	VMOVDQU        32(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 32(DX)
+	VMOVDQU        Y6, 96(DX)
+	VMOVUPS        64(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        96(SI), Y6
+	VMOVAPS        Y6, Y8
+	VPBROADCASTD   (DI), Y9
+	VPMADDUBSW     (DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     32(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   (DI)(R8*1), Y9
+	VPMADDUBSW     (DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     32(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   4(DI), Y9
+	VPMADDUBSW     64(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     96(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   4(DI)(R8*1), Y9
+	VPMADDUBSW     64(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     96(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVDQU        64(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 128(DX)
+	VMOVDQU        Y10, 192(DX)
+	VMOVDQU        96(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 160(DX)
+	VMOVDQU        Y10, 224(DX)
+	VPBROADCASTD   8(DI), Y9
+	VPMADDUBSW     128(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     160(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   8(DI)(R8*1), Y9
+	VPMADDUBSW     128(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     160(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   12(DI), Y9
+	VPMADDUBSW     192(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     224(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   12(DI)(R8*1), Y9
+	VPMADDUBSW     192(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     224(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVDQU        128(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 256(DX)
+	VMOVDQU        Y10, 320(DX)
+	VMOVDQU        160(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 288(DX)
+	VMOVDQU        Y10, 352(DX)
+	VPBROADCASTD   16(DI), Y9
+	VPMADDUBSW     256(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     288(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   16(DI)(R8*1), Y9
+	VPMADDUBSW     256(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     288(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   20(DI), Y9
+	VPMADDUBSW     320(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     352(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   20(DI)(R8*1), Y9
+	VPMADDUBSW     320(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     352(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVDQU        192(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 384(DX)
+	VMOVDQU        Y10, 448(DX)
+	VMOVDQU        224(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 416(DX)
+	VMOVDQU        Y10, 480(DX)
+	VPBROADCASTD   24(DI), Y9
+	VPMADDUBSW     384(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     416(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   24(DI)(R8*1), Y9
+	VPMADDUBSW     384(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     416(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   28(DI), Y9
+	VPMADDUBSW     448(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     480(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   28(DI)(R8*1), Y9
+	VPMADDUBSW     448(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     480(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        (SI), Y9
+	VMOVUPS        32(SI), Y10
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y11
+	VMULPS         Y9, Y11, Y11
+	VFMADD231PS    Y5, Y11, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y6, Y5, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y9, Y5, Y5
+	VFMADD231PS    Y7, Y5, Y3
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y8, Y5, Y4
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y5
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y6
+	VADDPS         Y6, Y1, Y1
+	VADDPS         Y6, Y3, Y3
+	VMASKMOVPS     32(AX), Y5, Y6
+	VADDPS         Y6, Y2, Y2
+	VADDPS         Y6, Y4, Y4
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y6
+	VADDPS     Y6, Y1, Y1
+	VMASKMOVPS 32(AX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VADDPS     Y6, Y3, Y3
+	VMASKMOVPS 32(AX)(CX*1), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y5, 32(AX)
+	VMASKMOVPS Y3, Y0, (AX)(CX*1)
+	VMASKMOVPS Y4, Y5, 32(AX)(CX*1)
+	VZEROUPPER
+	RET
+
+// func int8AVX2NarrowExpanding3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding3x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+
+loop:
+	VMOVDQU        (CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, (DX)
+	VMOVDQU        Y8, 64(DX)
+	VMOVDQU        32(CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, 32(DX)
+	VMOVDQU        Y8, 96(DX)
+	VMOVUPS        64(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        96(SI), Y8
+	VMOVAPS        Y8, Y10
+	VMOVAPS        Y8, Y12
+	VPBROADCASTD   (DI), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   (DI)(R8*1), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   (DI)(R8*2), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   4(DI), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   4(DI)(R8*1), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   4(DI)(R8*2), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVDQU        64(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 128(DX)
+	VMOVDQU        Y14, 192(DX)
+	VMOVDQU        96(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 160(DX)
+	VMOVDQU        Y14, 224(DX)
+	VPBROADCASTD   8(DI), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   8(DI)(R8*1), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   8(DI)(R8*2), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   12(DI), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   12(DI)(R8*1), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   12(DI)(R8*2), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVDQU        128(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 256(DX)
+	VMOVDQU        Y14, 320(DX)
+	VMOVDQU        160(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 288(DX)
+	VMOVDQU        Y14, 352(DX)
+	VPBROADCASTD   16(DI), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   16(DI)(R8*1), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   16(DI)(R8*2), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   20(DI), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   20(DI)(R8*1), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   20(DI)(R8*2), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVDQU        192(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 384(DX)
+	VMOVDQU        Y14, 448(DX)
+	VMOVDQU        224(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 416(DX)
+	VMOVDQU        Y14, 480(DX)
+	VPBROADCASTD   24(DI), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   24(DI)(R8*1), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   24(DI)(R8*2), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   28(DI), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   28(DI)(R8*1), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   28(DI)(R8*2), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVUPS        (SI), Y13
+	VMOVUPS        32(SI), Y14
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y15
+	VMULPS         Y13, Y15, Y15
+	VFMADD231PS    Y7, Y15, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y8, Y7, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y9, Y7, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y10, Y7, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y11, Y7, Y5
+	VCVTDQ2PS      Y12, Y12
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y12, Y7, Y6
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y7
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y8
+	VADDPS         Y8, Y1, Y1
+	VADDPS         Y8, Y3, Y3
+	VADDPS         Y8, Y5, Y5
+	VMASKMOVPS     32(AX), Y7, Y8
+	VADDPS         Y8, Y2, Y2
+	VADDPS         Y8, Y4, Y4
+	VADDPS         Y8, Y6, Y6
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y8
+	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(AX), Y7, Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS (AX)(CX*1), Y0, Y8
+	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS 32(AX)(CX*1), Y7, Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS (AX)(CX*2), Y0, Y8
+	VADDPS     Y8, Y5, Y5
+	VMASKMOVPS 32(AX)(CX*2), Y7, Y8
+	VADDPS     Y8, Y6, Y6
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y7, 32(AX)
+	VMASKMOVPS Y3, Y0, (AX)(CX*1)
+	VMASKMOVPS Y4, Y7, 32(AX)(CX*1)
+	VMASKMOVPS Y5, Y0, (AX)(CX*2)
+	VMASKMOVPS Y6, Y7, 32(AX)(CX*2)
+	VZEROUPPER
+	RET
+
+// func int8AVX2NarrowExpanding1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding1x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R8
+	MOVQ         aScaleStride+32(FP), R9
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+
+loop:
+	VMOVDQU        (CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y4, 64(DX)
+	VMOVDQU        32(CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, 32(DX)
+	VMOVDQU        Y4, 96(DX)
+	VMOVUPS        64(SI), Y3
+	VMOVUPS        96(SI), Y4
+	VPBROADCASTD   (DI), Y5
+	VPMADDUBSW     (DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     32(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   4(DI), Y5
+	VPMADDUBSW     64(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     96(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVDQU        64(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y6, 192(DX)
+	VMOVDQU        96(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 160(DX)
+	VMOVDQU        Y6, 224(DX)
+	VPBROADCASTD   8(DI), Y5
+	VPMADDUBSW     128(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     160(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   12(DI), Y5
+	VPMADDUBSW     192(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     224(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVUPS        (SI), Y5
+	VMOVUPS        32(SI), Y6
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y7
+	VMULPS         Y5, Y7, Y7
+	VFMADD231PS    Y3, Y7, Y1
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R8), Y3
+	VMULPS         Y6, Y3, Y3
+	VFMADD231PS    Y4, Y3, Y2
+	VMOVDQU        128(CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, 256(DX)
+	VMOVDQU        Y4, 320(DX)
+	VMOVDQU        160(CX), Y3
+	VBROADCASTI128 (BX), Y5
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          (SP), Y3, Y3
+	VPAND          (SP), Y4, Y4
+	VPSHUFB        Y3, Y5, Y3
+	VPSHUFB        Y4, Y5, Y4
+	VMOVDQU        Y3, 288(DX)
+	VMOVDQU        Y4, 352(DX)
+	VMOVUPS        192(SI), Y3
+	VMOVUPS        224(SI), Y4
+	VPBROADCASTD   16(DI), Y5
+	VPMADDUBSW     256(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     288(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   20(DI), Y5
+	VPMADDUBSW     320(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     352(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVDQU        192(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 384(DX)
+	VMOVDQU        Y6, 448(DX)
+	VMOVDQU        224(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 416(DX)
+	VMOVDQU        Y6, 480(DX)
+	VPBROADCASTD   24(DI), Y5
+	VPMADDUBSW     384(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     416(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   28(DI), Y5
+	VPMADDUBSW     448(DX), Y5, Y6
+	VPMADDWD       Y6, Y0, Y6
+	VPADDD         Y6, Y3, Y3
+	VPMADDUBSW     480(DX), Y5, Y5
+	VPMADDWD       Y5, Y0, Y5
+	VPADDD         Y5, Y4, Y4
+	VMOVUPS        128(SI), Y5
+	VMOVUPS        160(SI), Y6
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y7
+	VMULPS         Y5, Y7, Y7
+	VFMADD231PS    Y3, Y7, Y1
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R8), Y3
+	VMULPS         Y6, Y3, Y3
+	VFMADD231PS    Y4, Y3, Y2
+	ADDQ           $+32, DI
+	ADDQ           $+4, R8
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y3
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y4
+	VADDPS         Y4, Y1, Y1
+	VMASKMOVPS     32(AX), Y3, Y4
+	VADDPS         Y4, Y2, Y2
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), CX
+	TESTQ      CX, CX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y4
+	VADDPS     Y4, Y1, Y1
+	VMASKMOVPS 32(AX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func int8AVX2NarrowExpanding2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding2x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+
+loop:
+	VMOVDQU        (CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y6, 64(DX)
+	VMOVDQU        32(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 32(DX)
+	VMOVDQU        Y6, 96(DX)
+	VMOVUPS        64(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        96(SI), Y6
+	VMOVAPS        Y6, Y8
+	VPBROADCASTD   (DI), Y9
+	VPMADDUBSW     (DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     32(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   (DI)(R8*1), Y9
+	VPMADDUBSW     (DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     32(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   4(DI), Y9
+	VPMADDUBSW     64(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     96(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   4(DI)(R8*1), Y9
+	VPMADDUBSW     64(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     96(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVDQU        64(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 128(DX)
+	VMOVDQU        Y10, 192(DX)
+	VMOVDQU        96(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 160(DX)
+	VMOVDQU        Y10, 224(DX)
+	VPBROADCASTD   8(DI), Y9
+	VPMADDUBSW     128(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     160(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   8(DI)(R8*1), Y9
+	VPMADDUBSW     128(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     160(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   12(DI), Y9
+	VPMADDUBSW     192(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     224(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   12(DI)(R8*1), Y9
+	VPMADDUBSW     192(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     224(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        (SI), Y9
+	VMOVUPS        32(SI), Y10
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y11
+	VMULPS         Y9, Y11, Y11
+	VFMADD231PS    Y5, Y11, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y6, Y5, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y9, Y5, Y5
+	VFMADD231PS    Y7, Y5, Y3
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y8, Y5, Y4
+	VMOVDQU        128(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 256(DX)
+	VMOVDQU        Y6, 320(DX)
+	VMOVDQU        160(CX), Y5
+	VBROADCASTI128 (BX), Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          (SP), Y5, Y5
+	VPAND          (SP), Y6, Y6
+	VPSHUFB        Y5, Y7, Y5
+	VPSHUFB        Y6, Y7, Y6
+	VMOVDQU        Y5, 288(DX)
+	VMOVDQU        Y6, 352(DX)
+	VMOVUPS        192(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        224(SI), Y6
+	VMOVAPS        Y6, Y8
+	VPBROADCASTD   16(DI), Y9
+	VPMADDUBSW     256(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     288(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   16(DI)(R8*1), Y9
+	VPMADDUBSW     256(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     288(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   20(DI), Y9
+	VPMADDUBSW     320(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     352(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   20(DI)(R8*1), Y9
+	VPMADDUBSW     320(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     352(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVDQU        192(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 384(DX)
+	VMOVDQU        Y10, 448(DX)
+	VMOVDQU        224(CX), Y9
+	VBROADCASTI128 (BX), Y11
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          (SP), Y9, Y9
+	VPAND          (SP), Y10, Y10
+	VPSHUFB        Y9, Y11, Y9
+	VPSHUFB        Y10, Y11, Y10
+	VMOVDQU        Y9, 416(DX)
+	VMOVDQU        Y10, 480(DX)
+	VPBROADCASTD   24(DI), Y9
+	VPMADDUBSW     384(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     416(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   24(DI)(R8*1), Y9
+	VPMADDUBSW     384(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     416(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VPBROADCASTD   28(DI), Y9
+	VPMADDUBSW     448(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y5, Y5
+	VPMADDUBSW     480(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y6, Y6
+	VPBROADCASTD   28(DI)(R8*1), Y9
+	VPMADDUBSW     448(DX), Y9, Y10
+	VPMADDWD       Y10, Y0, Y10
+	VPADDD         Y10, Y7, Y7
+	VPMADDUBSW     480(DX), Y9, Y9
+	VPMADDWD       Y9, Y0, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        128(SI), Y9
+	VMOVUPS        160(SI), Y10
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y11
+	VMULPS         Y9, Y11, Y11
+	VFMADD231PS    Y5, Y11, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y6, Y5, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y9, Y5, Y5
+	VFMADD231PS    Y7, Y5, Y3
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y5
+	VMULPS         Y10, Y5, Y5
+	VFMADD231PS    Y8, Y5, Y4
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y5
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y6
+	VADDPS         Y6, Y1, Y1
+	VADDPS         Y6, Y3, Y3
+	VMASKMOVPS     32(AX), Y5, Y6
+	VADDPS         Y6, Y2, Y2
+	VADDPS         Y6, Y4, Y4
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y6
+	VADDPS     Y6, Y1, Y1
+	VMASKMOVPS 32(AX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VADDPS     Y6, Y3, Y3
+	VMASKMOVPS 32(AX)(CX*1), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y5, 32(AX)
+	VMASKMOVPS Y3, Y0, (AX)(CX*1)
+	VMASKMOVPS Y4, Y5, 32(AX)(CX*1)
+	VZEROUPPER
+	RET
+
+// func int8AVX2NarrowExpanding3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·int8AVX2NarrowExpanding3x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPCMPEQW     Y0, Y0, Y0
+	VPABSW       Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+
+loop:
+	VMOVDQU        (CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, (DX)
+	VMOVDQU        Y8, 64(DX)
+	VMOVDQU        32(CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, 32(DX)
+	VMOVDQU        Y8, 96(DX)
+	VMOVUPS        64(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        96(SI), Y8
+	VMOVAPS        Y8, Y10
+	VMOVAPS        Y8, Y12
+	VPBROADCASTD   (DI), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   (DI)(R8*1), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   (DI)(R8*2), Y13
+	VPMADDUBSW     (DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     32(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   4(DI), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   4(DI)(R8*1), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   4(DI)(R8*2), Y13
+	VPMADDUBSW     64(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     96(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVDQU        64(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 128(DX)
+	VMOVDQU        Y14, 192(DX)
+	VMOVDQU        96(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 160(DX)
+	VMOVDQU        Y14, 224(DX)
+	VPBROADCASTD   8(DI), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   8(DI)(R8*1), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   8(DI)(R8*2), Y13
+	VPMADDUBSW     128(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     160(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   12(DI), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   12(DI)(R8*1), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   12(DI)(R8*2), Y13
+	VPMADDUBSW     192(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     224(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVUPS        (SI), Y13
+	VMOVUPS        32(SI), Y14
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y15
+	VMULPS         Y13, Y15, Y15
+	VFMADD231PS    Y7, Y15, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y8, Y7, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y9, Y7, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y10, Y7, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y11, Y7, Y5
+	VCVTDQ2PS      Y12, Y12
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y12, Y7, Y6
+	VMOVDQU        128(CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, 256(DX)
+	VMOVDQU        Y8, 320(DX)
+	VMOVDQU        160(CX), Y7
+	VBROADCASTI128 (BX), Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          (SP), Y7, Y7
+	VPAND          (SP), Y8, Y8
+	VPSHUFB        Y7, Y9, Y7
+	VPSHUFB        Y8, Y9, Y8
+	VMOVDQU        Y7, 288(DX)
+	VMOVDQU        Y8, 352(DX)
+	VMOVUPS        192(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        224(SI), Y8
+	VMOVAPS        Y8, Y10
+	VMOVAPS        Y8, Y12
+	VPBROADCASTD   16(DI), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   16(DI)(R8*1), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   16(DI)(R8*2), Y13
+	VPMADDUBSW     256(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     288(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   20(DI), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   20(DI)(R8*1), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   20(DI)(R8*2), Y13
+	VPMADDUBSW     320(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     352(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVDQU        192(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 384(DX)
+	VMOVDQU        Y14, 448(DX)
+	VMOVDQU        224(CX), Y13
+	VBROADCASTI128 (BX), Y15
+	VPSRLW         $0x04, Y13, Y14
+	VPAND          (SP), Y13, Y13
+	VPAND          (SP), Y14, Y14
+	VPSHUFB        Y13, Y15, Y13
+	VPSHUFB        Y14, Y15, Y14
+	VMOVDQU        Y13, 416(DX)
+	VMOVDQU        Y14, 480(DX)
+	VPBROADCASTD   24(DI), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   24(DI)(R8*1), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   24(DI)(R8*2), Y13
+	VPMADDUBSW     384(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     416(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VPBROADCASTD   28(DI), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y7, Y7
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y8, Y8
+	VPBROADCASTD   28(DI)(R8*1), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y9, Y9
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y10, Y10
+	VPBROADCASTD   28(DI)(R8*2), Y13
+	VPMADDUBSW     448(DX), Y13, Y14
+	VPMADDWD       Y14, Y0, Y14
+	VPADDD         Y14, Y11, Y11
+	VPMADDUBSW     480(DX), Y13, Y13
+	VPMADDWD       Y13, Y0, Y13
+	VPADDD         Y13, Y12, Y12
+	VMOVUPS        128(SI), Y13
+	VMOVUPS        160(SI), Y14
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y15
+	VMULPS         Y13, Y15, Y15
+	VFMADD231PS    Y7, Y15, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y8, Y7, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y9, Y7, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*1), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y10, Y7, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y13, Y7, Y7
+	VFMADD231PS    Y11, Y7, Y5
+	VCVTDQ2PS      Y12, Y12
+	VBROADCASTSS   (R9)(R10*2), Y7
+	VMULPS         Y14, Y7, Y7
+	VFMADD231PS    Y12, Y7, Y6
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y0
+	VMOVDQU        96(CX), Y7
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y0, Y8
+	VADDPS         Y8, Y1, Y1
+	VADDPS         Y8, Y3, Y3
+	VADDPS         Y8, Y5, Y5
+	VMASKMOVPS     32(AX), Y7, Y8
+	VADDPS         Y8, Y2, Y2
+	VADDPS         Y8, Y4, Y4
+	VADDPS         Y8, Y6, Y6
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y0, Y8
+	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(AX), Y7, Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS (AX)(CX*1), Y0, Y8
+	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS 32(AX)(CX*1), Y7, Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS (AX)(CX*2), Y0, Y8
+	VADDPS     Y8, Y5, Y5
+	VMASKMOVPS 32(AX)(CX*2), Y7, Y8
+	VADDPS     Y8, Y6, Y6
+
+store:
+	VMASKMOVPS Y1, Y0, (AX)
+	VMASKMOVPS Y2, Y7, 32(AX)
+	VMASKMOVPS Y3, Y0, (AX)(CX*1)
+	VMASKMOVPS Y4, Y7, 32(AX)(CX*1)
+	VMASKMOVPS Y5, Y0, (AX)(CX*2)
+	VMASKMOVPS Y6, Y7, 32(AX)(CX*2)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding1x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R8
+	MOVQ         aScaleStride+32(FP), R9
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+
+loop:
+	VMOVDQU        (CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, (DX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        32(CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, 32(DX)
+	VMOVDQU        Y3, 96(DX)
+	VMOVUPS        64(SI), Y2
+	VMOVUPS        96(SI), Y3
+	VMOVUPS        (DX), Y4
+	VMOVUPS        32(DX), Y5
+	VPBROADCASTD   (DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        64(DX), Y4
+	VMOVUPS        96(DX), Y5
+	VPBROADCASTD   4(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVDQU        64(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 128(DX)
+	VMOVDQU        Y5, 192(DX)
+	VMOVDQU        96(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 160(DX)
+	VMOVDQU        Y5, 224(DX)
+	VMOVUPS        128(DX), Y4
+	VMOVUPS        160(DX), Y5
+	VPBROADCASTD   8(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        192(DX), Y4
+	VMOVUPS        224(DX), Y5
+	VPBROADCASTD   12(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVDQU        128(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 256(DX)
+	VMOVDQU        Y5, 320(DX)
+	VMOVDQU        160(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 288(DX)
+	VMOVDQU        Y5, 352(DX)
+	VMOVUPS        256(DX), Y4
+	VMOVUPS        288(DX), Y5
+	VPBROADCASTD   16(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        320(DX), Y4
+	VMOVUPS        352(DX), Y5
+	VPBROADCASTD   20(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVDQU        192(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 384(DX)
+	VMOVDQU        Y5, 448(DX)
+	VMOVDQU        224(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 416(DX)
+	VMOVDQU        Y5, 480(DX)
+	VMOVUPS        384(DX), Y4
+	VMOVUPS        416(DX), Y5
+	VPBROADCASTD   24(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        448(DX), Y4
+	VMOVUPS        480(DX), Y5
+	VPBROADCASTD   28(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        (SI), Y4
+	VMOVUPS        32(SI), Y5
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (R8), Y6
+	VMULPS         Y4, Y6, Y6
+	VFMADD231PS    Y2, Y6, Y0
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y2
+	VMULPS         Y5, Y2, Y2
+	VFMADD231PS    Y3, Y2, Y1
+	ADDQ           $+32, DI
+	ADDQ           $+4, R8
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y2
+	VMOVDQU        96(CX), Y3
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y2, Y4
+	VADDPS         Y4, Y0, Y0
+	VMASKMOVPS     32(AX), Y3, Y4
+	VADDPS         Y4, Y1, Y1
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), CX
+	TESTQ      CX, CX
+	JZ         store
+	VMASKMOVPS (AX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS 32(AX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+
+store:
+	VMASKMOVPS Y0, Y2, (AX)
+	VMASKMOVPS Y1, Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding2x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+
+loop:
+	VMOVDQU        (CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y5, 64(DX)
+	VMOVDQU        32(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 32(DX)
+	VMOVDQU        Y5, 96(DX)
+	VMOVUPS        64(SI), Y4
+	VMOVAPS        Y4, Y6
+	VMOVUPS        96(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        (DX), Y8
+	VMOVUPS        32(DX), Y9
+	VPBROADCASTD   (DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   (DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        64(DX), Y8
+	VMOVUPS        96(DX), Y9
+	VPBROADCASTD   4(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   4(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVDQU        64(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 128(DX)
+	VMOVDQU        Y9, 192(DX)
+	VMOVDQU        96(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 160(DX)
+	VMOVDQU        Y9, 224(DX)
+	VMOVUPS        128(DX), Y8
+	VMOVUPS        160(DX), Y9
+	VPBROADCASTD   8(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   8(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        192(DX), Y8
+	VMOVUPS        224(DX), Y9
+	VPBROADCASTD   12(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   12(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVDQU        128(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 256(DX)
+	VMOVDQU        Y9, 320(DX)
+	VMOVDQU        160(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 288(DX)
+	VMOVDQU        Y9, 352(DX)
+	VMOVUPS        256(DX), Y8
+	VMOVUPS        288(DX), Y9
+	VPBROADCASTD   16(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   16(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        320(DX), Y8
+	VMOVUPS        352(DX), Y9
+	VPBROADCASTD   20(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   20(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVDQU        192(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 384(DX)
+	VMOVDQU        Y9, 448(DX)
+	VMOVDQU        224(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 416(DX)
+	VMOVDQU        Y9, 480(DX)
+	VMOVUPS        384(DX), Y8
+	VMOVUPS        416(DX), Y9
+	VPBROADCASTD   24(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   24(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        448(DX), Y8
+	VMOVUPS        480(DX), Y9
+	VPBROADCASTD   28(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   28(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        (SI), Y8
+	VMOVUPS        32(SI), Y9
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R9), Y10
+	VMULPS         Y8, Y10, Y10
+	VFMADD231PS    Y4, Y10, Y0
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y5, Y4, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y8, Y4, Y4
+	VFMADD231PS    Y6, Y4, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y7, Y4, Y3
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y4
+	VMOVDQU        96(CX), Y5
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y4, Y6
+	VADDPS         Y6, Y0, Y0
+	VADDPS         Y6, Y2, Y2
+	VMASKMOVPS     32(AX), Y5, Y6
+	VADDPS         Y6, Y1, Y1
+	VADDPS         Y6, Y3, Y3
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMASKMOVPS 32(AX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	VMASKMOVPS (AX)(CX*1), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+
+store:
+	VMASKMOVPS Y0, Y4, (AX)
+	VMASKMOVPS Y1, Y5, 32(AX)
+	VMASKMOVPS Y2, Y4, (AX)(CX*1)
+	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding3x16g32(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+
+loop:
+	VMOVDQU        (CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, (DX)
+	VMOVDQU        Y7, 64(DX)
+	VMOVDQU        32(CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, 32(DX)
+	VMOVDQU        Y7, 96(DX)
+	VMOVUPS        64(SI), Y6
+	VMOVAPS        Y6, Y8
+	VMOVAPS        Y6, Y10
+	VMOVUPS        96(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        (DX), Y12
+	VMOVUPS        32(DX), Y13
+	VPBROADCASTD   (DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   (DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   (DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        64(DX), Y12
+	VMOVUPS        96(DX), Y13
+	VPBROADCASTD   4(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   4(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   4(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVDQU        64(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 128(DX)
+	VMOVDQU        Y13, 192(DX)
+	VMOVDQU        96(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 160(DX)
+	VMOVDQU        Y13, 224(DX)
+	VMOVUPS        128(DX), Y12
+	VMOVUPS        160(DX), Y13
+	VPBROADCASTD   8(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   8(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   8(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        192(DX), Y12
+	VMOVUPS        224(DX), Y13
+	VPBROADCASTD   12(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   12(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   12(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVDQU        128(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 256(DX)
+	VMOVDQU        Y13, 320(DX)
+	VMOVDQU        160(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 288(DX)
+	VMOVDQU        Y13, 352(DX)
+	VMOVUPS        256(DX), Y12
+	VMOVUPS        288(DX), Y13
+	VPBROADCASTD   16(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   16(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   16(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        320(DX), Y12
+	VMOVUPS        352(DX), Y13
+	VPBROADCASTD   20(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   20(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   20(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVDQU        192(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 384(DX)
+	VMOVDQU        Y13, 448(DX)
+	VMOVDQU        224(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 416(DX)
+	VMOVDQU        Y13, 480(DX)
+	VMOVUPS        384(DX), Y12
+	VMOVUPS        416(DX), Y13
+	VPBROADCASTD   24(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   24(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   24(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        448(DX), Y12
+	VMOVUPS        480(DX), Y13
+	VPBROADCASTD   28(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   28(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   28(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        (SI), Y12
+	VMOVUPS        32(SI), Y13
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y14
+	VMULPS         Y12, Y14, Y14
+	VFMADD231PS    Y6, Y14, Y0
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y7, Y6, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y8, Y6, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y9, Y6, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y10, Y6, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y11, Y6, Y5
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+128, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y6
+	VMOVDQU        96(CX), Y7
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y6, Y8
+	VADDPS         Y8, Y0, Y0
+	VADDPS         Y8, Y2, Y2
+	VADDPS         Y8, Y4, Y4
+	VMASKMOVPS     32(AX), Y7, Y8
+	VADDPS         Y8, Y1, Y1
+	VADDPS         Y8, Y3, Y3
+	VADDPS         Y8, Y5, Y5
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS 32(AX), Y7, Y8
+	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS (AX)(CX*1), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y7, Y8
+	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS (AX)(CX*2), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS 32(AX)(CX*2), Y7, Y8
+	VADDPS     Y8, Y5, Y5
+
+store:
+	VMASKMOVPS Y0, Y6, (AX)
+	VMASKMOVPS Y1, Y7, 32(AX)
+	VMASKMOVPS Y2, Y6, (AX)(CX*1)
+	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
+	VMASKMOVPS Y4, Y6, (AX)(CX*2)
+	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding1x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R8
+	MOVQ         aScaleStride+32(FP), R9
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+
+loop:
+	VMOVDQU        (CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, (DX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        32(CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, 32(DX)
+	VMOVDQU        Y3, 96(DX)
+	VMOVUPS        64(SI), Y2
+	VMOVUPS        96(SI), Y3
+	VMOVUPS        (DX), Y4
+	VMOVUPS        32(DX), Y5
+	VPBROADCASTD   (DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        64(DX), Y4
+	VMOVUPS        96(DX), Y5
+	VPBROADCASTD   4(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVDQU        64(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 128(DX)
+	VMOVDQU        Y5, 192(DX)
+	VMOVDQU        96(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 160(DX)
+	VMOVDQU        Y5, 224(DX)
+	VMOVUPS        128(DX), Y4
+	VMOVUPS        160(DX), Y5
+	VPBROADCASTD   8(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        192(DX), Y4
+	VMOVUPS        224(DX), Y5
+	VPBROADCASTD   12(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        (SI), Y4
+	VMOVUPS        32(SI), Y5
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (R8), Y6
+	VMULPS         Y4, Y6, Y6
+	VFMADD231PS    Y2, Y6, Y0
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y2
+	VMULPS         Y5, Y2, Y2
+	VFMADD231PS    Y3, Y2, Y1
+	VMOVDQU        128(CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y3, 320(DX)
+	VMOVDQU        160(CX), Y2
+	VBROADCASTI128 (BX), Y4
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          (SP), Y2, Y2
+	VPAND          (SP), Y3, Y3
+	VPSHUFB        Y2, Y4, Y2
+	VPSHUFB        Y3, Y4, Y3
+	VMOVDQU        Y2, 288(DX)
+	VMOVDQU        Y3, 352(DX)
+	VMOVUPS        192(SI), Y2
+	VMOVUPS        224(SI), Y3
+	VMOVUPS        256(DX), Y4
+	VMOVUPS        288(DX), Y5
+	VPBROADCASTD   16(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        320(DX), Y4
+	VMOVUPS        352(DX), Y5
+	VPBROADCASTD   20(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVDQU        192(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 384(DX)
+	VMOVDQU        Y5, 448(DX)
+	VMOVDQU        224(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 416(DX)
+	VMOVDQU        Y5, 480(DX)
+	VMOVUPS        384(DX), Y4
+	VMOVUPS        416(DX), Y5
+	VPBROADCASTD   24(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        448(DX), Y4
+	VMOVUPS        480(DX), Y5
+	VPBROADCASTD   28(DI), Y6
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y4, Y6, Y2
+	BYTE $0xc4; BYTE $0xe2; BYTE $0x4d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y5, Y6, Y3
+	VMOVUPS        128(SI), Y4
+	VMOVUPS        160(SI), Y5
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (R8), Y6
+	VMULPS         Y4, Y6, Y6
+	VFMADD231PS    Y2, Y6, Y0
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   (R8), Y2
+	VMULPS         Y5, Y2, Y2
+	VFMADD231PS    Y3, Y2, Y1
+	ADDQ           $+32, DI
+	ADDQ           $+4, R8
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y2
+	VMOVDQU        96(CX), Y3
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y2, Y4
+	VADDPS         Y4, Y0, Y0
+	VMASKMOVPS     32(AX), Y3, Y4
+	VADDPS         Y4, Y1, Y1
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), CX
+	TESTQ      CX, CX
+	JZ         store
+	VMASKMOVPS (AX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS 32(AX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+
+store:
+	VMASKMOVPS Y0, Y2, (AX)
+	VMASKMOVPS Y1, Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding2x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+
+loop:
+	VMOVDQU        (CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y5, 64(DX)
+	VMOVDQU        32(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 32(DX)
+	VMOVDQU        Y5, 96(DX)
+	VMOVUPS        64(SI), Y4
+	VMOVAPS        Y4, Y6
+	VMOVUPS        96(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        (DX), Y8
+	VMOVUPS        32(DX), Y9
+	VPBROADCASTD   (DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   (DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        64(DX), Y8
+	VMOVUPS        96(DX), Y9
+	VPBROADCASTD   4(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   4(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVDQU        64(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 128(DX)
+	VMOVDQU        Y9, 192(DX)
+	VMOVDQU        96(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 160(DX)
+	VMOVDQU        Y9, 224(DX)
+	VMOVUPS        128(DX), Y8
+	VMOVUPS        160(DX), Y9
+	VPBROADCASTD   8(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   8(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        192(DX), Y8
+	VMOVUPS        224(DX), Y9
+	VPBROADCASTD   12(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   12(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        (SI), Y8
+	VMOVUPS        32(SI), Y9
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R9), Y10
+	VMULPS         Y8, Y10, Y10
+	VFMADD231PS    Y4, Y10, Y0
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y5, Y4, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y8, Y4, Y4
+	VFMADD231PS    Y6, Y4, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y7, Y4, Y3
+	VMOVDQU        128(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 256(DX)
+	VMOVDQU        Y5, 320(DX)
+	VMOVDQU        160(CX), Y4
+	VBROADCASTI128 (BX), Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          (SP), Y4, Y4
+	VPAND          (SP), Y5, Y5
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y5, Y6, Y5
+	VMOVDQU        Y4, 288(DX)
+	VMOVDQU        Y5, 352(DX)
+	VMOVUPS        192(SI), Y4
+	VMOVAPS        Y4, Y6
+	VMOVUPS        224(SI), Y5
+	VMOVAPS        Y5, Y7
+	VMOVUPS        256(DX), Y8
+	VMOVUPS        288(DX), Y9
+	VPBROADCASTD   16(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   16(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        320(DX), Y8
+	VMOVUPS        352(DX), Y9
+	VPBROADCASTD   20(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   20(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVDQU        192(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 384(DX)
+	VMOVDQU        Y9, 448(DX)
+	VMOVDQU        224(CX), Y8
+	VBROADCASTI128 (BX), Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          (SP), Y8, Y8
+	VPAND          (SP), Y9, Y9
+	VPSHUFB        Y8, Y10, Y8
+	VPSHUFB        Y9, Y10, Y9
+	VMOVDQU        Y8, 416(DX)
+	VMOVDQU        Y9, 480(DX)
+	VMOVUPS        384(DX), Y8
+	VMOVUPS        416(DX), Y9
+	VPBROADCASTD   24(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   24(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        448(DX), Y8
+	VMOVUPS        480(DX), Y9
+	VPBROADCASTD   28(DI), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe0 // VPDPBUSD Y8, Y10, Y4
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xe9 // VPDPBUSD Y9, Y10, Y5
+	VPBROADCASTD   28(DI)(R8*1), Y10
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf0 // VPDPBUSD Y8, Y10, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x2d; BYTE $0x50; BYTE $0xf9 // VPDPBUSD Y9, Y10, Y7
+	VMOVUPS        128(SI), Y8
+	VMOVUPS        160(SI), Y9
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   (R9), Y10
+	VMULPS         Y8, Y10, Y10
+	VFMADD231PS    Y4, Y10, Y0
+	VCVTDQ2PS      Y5, Y5
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y5, Y4, Y1
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y8, Y4, Y4
+	VFMADD231PS    Y6, Y4, Y2
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9)(R10*1), Y4
+	VMULPS         Y9, Y4, Y4
+	VFMADD231PS    Y7, Y4, Y3
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y4
+	VMOVDQU        96(CX), Y5
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y4, Y6
+	VADDPS         Y6, Y0, Y0
+	VADDPS         Y6, Y2, Y2
+	VMASKMOVPS     32(AX), Y5, Y6
+	VADDPS         Y6, Y1, Y1
+	VADDPS         Y6, Y3, Y3
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMASKMOVPS 32(AX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	VMASKMOVPS (AX)(CX*1), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+
+store:
+	VMASKMOVPS Y0, Y4, (AX)
+	VMASKMOVPS Y1, Y5, 32(AX)
+	VMASKMOVPS Y2, Y4, (AX)(CX*1)
+	VMASKMOVPS Y3, Y5, 32(AX)(CX*1)
+	VZEROUPPER
+	RET
+
+// func int8AVXVNNIExpanding3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3
+TEXT ·int8AVXVNNIExpanding3x16g16(SB), NOSPLIT, $32-136
+	MOVQ         blocks+0(FP), AX
+	MOVQ         quants+40(FP), CX
+	MOVQ         expanded+72(FP), DX
+	MOVQ         levels+88(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      Y0, (SP)
+	MOVQ         scales+56(FP), SI
+	MOVQ         a+8(FP), DI
+	MOVQ         aStride+16(FP), R8
+	MOVQ         aScale+24(FP), R9
+	MOVQ         aScaleStride+32(FP), R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+
+loop:
+	VMOVDQU        (CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, (DX)
+	VMOVDQU        Y7, 64(DX)
+	VMOVDQU        32(CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, 32(DX)
+	VMOVDQU        Y7, 96(DX)
+	VMOVUPS        64(SI), Y6
+	VMOVAPS        Y6, Y8
+	VMOVAPS        Y6, Y10
+	VMOVUPS        96(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        (DX), Y12
+	VMOVUPS        32(DX), Y13
+	VPBROADCASTD   (DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   (DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   (DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        64(DX), Y12
+	VMOVUPS        96(DX), Y13
+	VPBROADCASTD   4(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   4(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   4(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVDQU        64(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 128(DX)
+	VMOVDQU        Y13, 192(DX)
+	VMOVDQU        96(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 160(DX)
+	VMOVDQU        Y13, 224(DX)
+	VMOVUPS        128(DX), Y12
+	VMOVUPS        160(DX), Y13
+	VPBROADCASTD   8(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   8(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   8(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        192(DX), Y12
+	VMOVUPS        224(DX), Y13
+	VPBROADCASTD   12(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   12(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   12(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        (SI), Y12
+	VMOVUPS        32(SI), Y13
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y14
+	VMULPS         Y12, Y14, Y14
+	VFMADD231PS    Y6, Y14, Y0
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y7, Y6, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y8, Y6, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y9, Y6, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y10, Y6, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y11, Y6, Y5
+	VMOVDQU        128(CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, 256(DX)
+	VMOVDQU        Y7, 320(DX)
+	VMOVDQU        160(CX), Y6
+	VBROADCASTI128 (BX), Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          (SP), Y6, Y6
+	VPAND          (SP), Y7, Y7
+	VPSHUFB        Y6, Y8, Y6
+	VPSHUFB        Y7, Y8, Y7
+	VMOVDQU        Y6, 288(DX)
+	VMOVDQU        Y7, 352(DX)
+	VMOVUPS        192(SI), Y6
+	VMOVAPS        Y6, Y8
+	VMOVAPS        Y6, Y10
+	VMOVUPS        224(SI), Y7
+	VMOVAPS        Y7, Y9
+	VMOVAPS        Y7, Y11
+	VMOVUPS        256(DX), Y12
+	VMOVUPS        288(DX), Y13
+	VPBROADCASTD   16(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   16(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   16(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        320(DX), Y12
+	VMOVUPS        352(DX), Y13
+	VPBROADCASTD   20(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   20(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   20(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVDQU        192(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 384(DX)
+	VMOVDQU        Y13, 448(DX)
+	VMOVDQU        224(CX), Y12
+	VBROADCASTI128 (BX), Y14
+	VPSRLW         $0x04, Y12, Y13
+	VPAND          (SP), Y12, Y12
+	VPAND          (SP), Y13, Y13
+	VPSHUFB        Y12, Y14, Y12
+	VPSHUFB        Y13, Y14, Y13
+	VMOVDQU        Y12, 416(DX)
+	VMOVDQU        Y13, 480(DX)
+	VMOVUPS        384(DX), Y12
+	VMOVUPS        416(DX), Y13
+	VPBROADCASTD   24(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   24(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   24(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        448(DX), Y12
+	VMOVUPS        480(DX), Y13
+	VPBROADCASTD   28(DI), Y14
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xf4 // VPDPBUSD Y12, Y14, Y6
+	BYTE $0xc4; BYTE $0xc2; BYTE $0x0d; BYTE $0x50; BYTE $0xfd // VPDPBUSD Y13, Y14, Y7
+	VPBROADCASTD   28(DI)(R8*1), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xc4 // VPDPBUSD Y12, Y14, Y8
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xcd // VPDPBUSD Y13, Y14, Y9
+	VPBROADCASTD   28(DI)(R8*2), Y14
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xd4 // VPDPBUSD Y12, Y14, Y10
+	BYTE $0xc4; BYTE $0x42; BYTE $0x0d; BYTE $0x50; BYTE $0xdd // VPDPBUSD Y13, Y14, Y11
+	VMOVUPS        128(SI), Y12
+	VMOVUPS        160(SI), Y13
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   (R9), Y14
+	VMULPS         Y12, Y14, Y14
+	VFMADD231PS    Y6, Y14, Y0
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   (R9), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y7, Y6, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y8, Y6, Y2
+	VCVTDQ2PS      Y9, Y9
+	VBROADCASTSS   (R9)(R10*1), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y9, Y6, Y3
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y12, Y6, Y6
+	VFMADD231PS    Y10, Y6, Y4
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   (R9)(R10*2), Y6
+	VMULPS         Y13, Y6, Y6
+	VFMADD231PS    Y11, Y6, Y5
+	ADDQ           $+32, DI
+	ADDQ           $+4, R9
+	ADDQ           $+512, DX
+	ADDQ           $+256, SI
+	ADDQ           $+256, CX
+	DECQ           AX
+	JNZ            loop
+	MOVQ           cols+96(FP), AX
+	LEAQ           masks<>+0(SB), CX
+	SHLQ           $0x02, AX
+	SUBQ           AX, CX
+	VMOVDQU        64(CX), Y6
+	VMOVDQU        96(CX), Y7
+	MOVQ           bias+104(FP), AX
+	TESTQ          AX, AX
+	JZ             add
+	VMASKMOVPS     (AX), Y6, Y8
+	VADDPS         Y8, Y0, Y0
+	VADDPS         Y8, Y2, Y2
+	VADDPS         Y8, Y4, Y4
+	VMASKMOVPS     32(AX), Y7, Y8
+	VADDPS         Y8, Y1, Y1
+	VADDPS         Y8, Y3, Y3
+	VADDPS         Y8, Y5, Y5
+
+add:
+	MOVQ       dst+112(FP), AX
+	MOVQ       dstStride+120(FP), CX
+	MOVQ       add+128(FP), DX
+	TESTQ      DX, DX
+	JZ         store
+	VMASKMOVPS (AX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS 32(AX), Y7, Y8
+	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS (AX)(CX*1), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y7, Y8
+	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS (AX)(CX*2), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMASKMOVPS 32(AX)(CX*2), Y7, Y8
+	VADDPS     Y8, Y5, Y5
+
+store:
+	VMASKMOVPS Y0, Y6, (AX)
+	VMASKMOVPS Y1, Y7, 32(AX)
+	VMASKMOVPS Y2, Y6, (AX)(CX*1)
+	VMASKMOVPS Y3, Y7, 32(AX)(CX*1)
+	VMASKMOVPS Y4, Y6, (AX)(CX*2)
+	VMASKMOVPS Y5, Y7, 32(AX)(CX*2)
+	VZEROUPPER
+	RET
+
 // func expandingOutliersAVX512x32(rows int, outliers *int32, quants *uint8, quantsNext int, levels *int8, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, BMI2
 TEXT ·expandingOutliersAVX512x32(SB), NOSPLIT, $8-104
@@ -3721,6 +6899,130 @@ products:
 	ADDQ         $0x20, DI
 	ADDQ         R10, R9
 	DECQ         SI
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func expandingOutliersAVX2x16(rows int, outliers *int32, quants *uint8, quantsNext int, levels *int8, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·expandingOutliersAVX2x16(SB), NOSPLIT, $0-104
+	MOVQ           levels+32(FP), AX
+	VBROADCASTI128 (AX), Y0
+	MOVL           $0x0f0f0f0f, AX
+	VMOVD          AX, X1
+	VPBROADCASTD   X1, Y1
+	MOVQ           quants+16(FP), AX
+	MOVQ           scales+40(FP), CX
+	MOVQ           cols+64(FP), DX
+	LEAQ           masks<>+0(SB), BX
+	SHLQ           $0x02, DX
+	SUBQ           DX, BX
+	VMOVDQU        64(BX), Y2
+	VMOVDQU        96(BX), Y3
+	MOVQ           rows+0(FP), DX
+	MOVQ           outliers+8(FP), BX
+	MOVQ           shift+56(FP), SI
+	MOVQ           dst+80(FP), DI
+	MOVQ           dstStride+88(FP), R8
+	MOVQ           add+96(FP), R9
+	VXORPS         Y4, Y4, Y4
+	VXORPS         Y5, Y5, Y5
+	MOVQ           bias+72(FP), R10
+	TESTQ          R10, R10
+	JZ             unbiased
+	VMASKMOVPS     (R10), Y2, Y4
+	VMASKMOVPS     32(R10), Y3, Y5
+
+unbiased:
+	MOVQ $-1, R10
+	MOVQ $-1, R11
+
+loop:
+	MOVLQSX   (BX), R13
+	CMPQ      R13, R10
+	JEQ       same0
+	MOVQ      R13, R10
+	MOVLQSX   16(BX), R12
+	VMOVD     24(BX), X10
+	MOVQ      R12, R14
+	ANDQ      $0x40, R14
+	SHRQ      $0x04, R14
+	VMOVD     R14, X11
+	SHRQ      $0x07, R12
+	SHLQ      $0x06, R12
+	VMOVUPS   (AX)(R12*1), Y6
+	VPSRLW    X11, Y6, Y6
+	VPAND     Y1, Y6, Y6
+	VPSHUFB   Y6, Y0, Y6
+	VPSLLD    X10, Y6, Y6
+	VPSRAD    $0x18, Y6, Y6
+	VCVTDQ2PS Y6, Y6
+	VMOVUPS   32(AX)(R12*1), Y7
+	VPSRLW    X11, Y7, Y7
+	VPAND     Y1, Y7, Y7
+	VPSHUFB   Y7, Y0, Y7
+	VPSLLD    X10, Y7, Y7
+	VPSRAD    $0x18, Y7, Y7
+	VCVTDQ2PS Y7, Y7
+	SHRXQ     SI, R13, R13
+	SHLQ      $0x07, R13
+	VMULPS    (CX)(R13*1), Y6, Y6
+	VMULPS    32(CX)(R13*1), Y7, Y7
+
+same0:
+	MOVLQSX   4(BX), R13
+	CMPQ      R13, R11
+	JEQ       same1
+	MOVQ      R13, R11
+	MOVLQSX   20(BX), R12
+	VMOVD     28(BX), X10
+	MOVQ      R12, R14
+	ANDQ      $0x40, R14
+	SHRQ      $0x04, R14
+	VMOVD     R14, X11
+	SHRQ      $0x07, R12
+	SHLQ      $0x06, R12
+	VMOVUPS   (AX)(R12*1), Y8
+	VPSRLW    X11, Y8, Y8
+	VPAND     Y1, Y8, Y8
+	VPSHUFB   Y8, Y0, Y8
+	VPSLLD    X10, Y8, Y8
+	VPSRAD    $0x18, Y8, Y8
+	VCVTDQ2PS Y8, Y8
+	VMOVUPS   32(AX)(R12*1), Y9
+	VPSRLW    X11, Y9, Y9
+	VPAND     Y1, Y9, Y9
+	VPSHUFB   Y9, Y0, Y9
+	VPSLLD    X10, Y9, Y9
+	VPSRAD    $0x18, Y9, Y9
+	VCVTDQ2PS Y9, Y9
+	SHRXQ     SI, R13, R13
+	SHLQ      $0x07, R13
+	VMULPS    (CX)(R13*1), Y8, Y8
+	VMULPS    32(CX)(R13*1), Y9, Y9
+
+same1:
+	VMOVAPS    Y4, Y10
+	VMOVAPS    Y5, Y11
+	TESTQ      R9, R9
+	JZ         products
+	VMASKMOVPS (DI), Y2, Y12
+	VADDPS     Y12, Y10, Y10
+	VMASKMOVPS 32(DI), Y3, Y12
+	VADDPS     Y12, Y11, Y11
+
+products:
+	VBROADCASTSS 8(BX), Y12
+	VFMADD231PS  Y6, Y12, Y10
+	VFMADD231PS  Y7, Y12, Y11
+	VBROADCASTSS 12(BX), Y12
+	VFMADD231PS  Y8, Y12, Y10
+	VFMADD231PS  Y9, Y12, Y11
+	VMASKMOVPS   Y10, Y2, (DI)
+	VMASKMOVPS   Y11, Y3, 32(DI)
+	ADDQ         $0x20, BX
+	ADDQ         R8, DI
+	DECQ         DX
 	JNZ          loop
 	VZEROUPPER
 	RET

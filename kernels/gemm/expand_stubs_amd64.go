@@ -74,7 +74,72 @@ func int8VNNIExpanding5x32g16(blocks int, a *uint8, aStride int, aScale *float32
 //go:noescape
 func int8VNNIExpanding6x32g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
 
+// int8AVX2NarrowExpanding1x16g32 computes a tile of 1 rows and up to 16 columns of weights of four bits in groups of 32 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVX2NarrowExpanding2x16g32 computes a tile of 2 rows and up to 16 columns of weights of four bits in groups of 32 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVX2NarrowExpanding3x16g32 computes a tile of 3 rows and up to 16 columns of weights of four bits in groups of 32 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVX2NarrowExpanding1x16g16 computes a tile of 1 rows and up to 16 columns of weights of four bits in groups of 16 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVX2NarrowExpanding2x16g16 computes a tile of 2 rows and up to 16 columns of weights of four bits in groups of 16 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVX2NarrowExpanding3x16g16 computes a tile of 3 rows and up to 16 columns of weights of four bits in groups of 16 with AVX2, where quants are within ±64, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVX2NarrowExpanding3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding1x16g32 computes a tile of 1 rows and up to 16 columns of weights of four bits in groups of 32 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding1x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding2x16g32 computes a tile of 2 rows and up to 16 columns of weights of four bits in groups of 32 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding2x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding3x16g32 computes a tile of 3 rows and up to 16 columns of weights of four bits in groups of 32 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding3x16g32(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding1x16g16 computes a tile of 1 rows and up to 16 columns of weights of four bits in groups of 16 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding1x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding2x16g16 computes a tile of 2 rows and up to 16 columns of weights of four bits in groups of 16 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding2x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// int8AVXVNNIExpanding3x16g16 computes a tile of 3 rows and up to 16 columns of weights of four bits in groups of 16 with AVX-VNNI, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.
+//
+//go:noescape
+func int8AVXVNNIExpanding3x16g16(blocks int, a *uint8, aStride int, aScale *float32, aScaleStride int, quants *uint8, quantsNext int, scales *float32, scalesNext int, expanded *uint8, expandedNext int, levels *int8, cols int, bias *float32, dst *float32, dstStride int, add int)
+
 // expandingOutliersAVX512x32 adds the products of outliers to up to 32 columns of weights of four bits with AVX-512.
 //
 //go:noescape
 func expandingOutliersAVX512x32(rows int, outliers *int32, quants *uint8, quantsNext int, levels *int8, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)
+
+// expandingOutliersAVX2x16 adds the products of outliers to up to 16 columns of weights of four bits with AVX2. It makes no use of quantsNext and scalesNext.
+//
+//go:noescape
+func expandingOutliersAVX2x16(rows int, outliers *int32, quants *uint8, quantsNext int, levels *int8, scales *float32, scalesNext int, shift int, cols int, bias *float32, dst *float32, dstStride int, add int)

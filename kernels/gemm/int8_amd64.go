@@ -30,29 +30,29 @@ var int8VNNI = int8Groups{
 }
 
 var int8AVXVNNI = int8Groups{
-	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+	{rows: 3, panels: 1, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8AVXVNNI1x16g16},
 		{int8AVXVNNI2x16g16},
 		{int8AVXVNNI3x16g16},
-	}},
-	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+	}, expanding: []expandingTile{int8AVXVNNIExpanding1x16g16, int8AVXVNNIExpanding2x16g16, int8AVXVNNIExpanding3x16g16}},
+	{rows: 3, panels: 1, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8AVXVNNI1x16g32},
 		{int8AVXVNNI2x16g32},
 		{int8AVXVNNI3x16g32},
-	}},
+	}, expanding: []expandingTile{int8AVXVNNIExpanding1x16g32, int8AVXVNNIExpanding2x16g32, int8AVXVNNIExpanding3x16g32}},
 }
 
 var int8AVX2Narrow = int8Groups{
-	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+	{rows: 3, panels: 1, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8AVX2Narrow1x16g16},
 		{int8AVX2Narrow2x16g16},
 		{int8AVX2Narrow3x16g16},
-	}},
-	{rows: 3, panels: 1, pays: true, tiles: [][]int8Tile{
+	}, expanding: []expandingTile{int8AVX2NarrowExpanding1x16g16, int8AVX2NarrowExpanding2x16g16, int8AVX2NarrowExpanding3x16g16}},
+	{rows: 3, panels: 1, pays: true, fourBits: true, tiles: [][]int8Tile{
 		{int8AVX2Narrow1x16g32},
 		{int8AVX2Narrow2x16g32},
 		{int8AVX2Narrow3x16g32},
-	}},
+	}, expanding: []expandingTile{int8AVX2NarrowExpanding1x16g32, int8AVX2NarrowExpanding2x16g32, int8AVX2NarrowExpanding3x16g32}},
 }
 
 // Two multiplications for four products are no faster than f32.

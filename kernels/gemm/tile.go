@@ -46,7 +46,7 @@ type kernel struct {
 	expand   func(dst, panels []byte, levels *[levelCount]int8)
 	outliers [2]outliersFunc // of one and two panels; nil for plain Go
 
-	expandingOutliers expandingOutliersFunc // of as many panels as tiles that expand; nil where there are none
+	expandingOutliers [2]expandingOutliersFunc // in the same way, for tiles that expand
 }
 
 // An outliersFunc is mulOutliers for some rows and up to 16 or 32 columns; shift
@@ -125,7 +125,7 @@ func (kern *kernel) mulOutliers(out View, a *Activations, top int, m *Quantized,
 	groups, shift := m.inputs/m.group, bits.TrailingZeros(uint(m.group))
 	list, scales := &a.outliers[top].index[0], &m.scales[p.first*groups*2*panelCols]
 	if p.packed != nil {
-		kern.expandingOutliers(out.Rows, list, &p.packed[0], size/2, &m.levels[0], scales, 4*groups*2*panelCols, shift,
+		kern.expandingOutliers[panels-1](out.Rows, list, &p.packed[0], size/2, &m.levels[0], scales, 4*groups*2*panelCols, shift,
 			out.Cols, &bias[0], &out.Data[0], 4*out.Stride, flag(add))
 		return
 	}

@@ -24,7 +24,8 @@ func kernelOf(p cpu.Path) kernel {
 		}
 		k.extract = extractRowAVX512
 		k.peaks, k.quantize, k.transpose = peaksRowAVX512, quantizeRowAVX512, transposeRowsAVX512
-		k.expand, k.expandingOutliers = expandPanelsAVX512, expandingOutliersAVX512x32
+		k.expand = expandPanelsAVX512
+		k.expandingOutliers = [2]expandingOutliersFunc{expandingOutliersAVX2x16, expandingOutliersAVX512x32}
 		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX512x16, outliersAVX512x32}
 	case cpu.AVX2:
 		k.rows, k.panels, k.tiles = 6, 1, [][]tile{
@@ -32,6 +33,7 @@ func kernelOf(p cpu.Path) kernel {
 		}
 		k.peaks, k.quantize, k.transpose = peaksRowAVX2, quantizeRowAVX2, transposeRowsAVX2
 		k.expand = expandPanelsAVX2
+		k.expandingOutliers = [2]expandingOutliersFunc{expandingOutliersAVX2x16, nil}
 		k.int8, k.outliers = int8Of(p), [2]outliersFunc{outliersAVX2x16, nil}
 	}
 	return k

@@ -27,7 +27,8 @@ type expandKernel struct {
 	move      func(from, to Op)
 	and       func(x, y, to Op)
 
-	levels, low VecVirtual // the table; 15 in each byte
+	levels VecVirtual // the table
+	low    Op         // 15 in each byte
 }
 
 func (t *expandKernel) generate() {
@@ -55,12 +56,18 @@ func (t *expandKernel) generate() {
 
 // begin loads the levels and the mask of four bits.
 func (t *expandKernel) begin() {
-	t.levels, t.low = t.register(), t.register()
+	t.levels = t.register()
 	t.repeat(Mem{Base: Load(Param("levels"), GP64())}, t.levels)
-	fifteen := GP32()
+	t.low = t.fifteens()
+}
+
+// fifteens returns a vector of 15 in each byte.
+func (t *expandKernel) fifteens() VecVirtual {
+	fifteen, v := GP32(), t.register()
 	MOVL(U32(0x0f0f0f0f), fifteen)
-	VMOVD(fifteen, t.low.AsX())
-	VPBROADCASTD(t.low.AsX(), t.low)
+	VMOVD(fifteen, v.AsX())
+	VPBROADCASTD(v.AsX(), v)
+	return v
 }
 
 // lookUp makes bytes of the low four bits of first, in place, and of its high
@@ -138,4 +145,42 @@ func expandingAVX512(rows, group int) {
 	}
 	t.product(blocks)
 	t.finishAVX512()
+}
+
+// expandingAVX2 is int8AVX2 for such a tile, of one panel. It has no registers to
+// spare: weights are read where they were stored, and the table is loaded each time.
+func expandingAVX2(way int8Dot, rows, group int, masks Mem) {
+	name := fmt.Sprintf("int8%sExpanding%dx16g%d", way.name(), rows, group)
+	TEXT(name, NOSPLIT, expandingSignature)
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes a tile of %d rows and up to 16 columns of weights of four bits in groups of %d with %s, and stores these weights in bytes. It makes no use of quantsNext, scalesNext and expandedNext.",
+		name, rows, group, way.doc()))
+	blocks, packed, expanded := Load(Param("blocks"), GP64()), Load(Param("quants"), GP64()), Load(Param("expanded"), GP64())
+	levels := Load(Param("levels"), GP64())
+	low := AllocLocal(32)
+	e := newExpandAVX2()
+	VMOVDQU(e.fifteens(), low)
+	e.low = low
+	t := newInt8AVX2(rows, group, expanded)
+	t.dot(way)
+	step := t.four
+	t.four = func(group, four int, first bool) {
+		for i := 0; i < 2 && four%2 == 0; i++ {
+			first, second := YMM(), YMM()
+			VMOVDQU(Mem{Base: packed, Disp: four/2*64 + i*32}, first)
+			e.levels = YMM()
+			e.repeat(Mem{Base: levels}, e.levels)
+			e.lookUp(first, second)
+			VMOVDQU(first, t.quants(four, i))
+			VMOVDQU(second, t.quants(four+1, i))
+		}
+		step(group, four, first)
+	}
+	weights := t.next
+	t.next = func() {
+		weights()
+		ADDQ(I32(quantsBlock/2), packed)
+	}
+	t.product(blocks)
+	t.finishAVX2(masks)
 }

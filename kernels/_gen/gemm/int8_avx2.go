@@ -47,11 +47,21 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 		name, rows, group, way.doc()))
 	Label("tile")
 	blocks := Load(Param("blocks"), GP64())
-	quants, scales := Load(Param("quants"), GP64()), Load(Param("scales"), GP64())
-	t := int8Kernel{
+	quants := Load(Param("quants"), GP64())
+	t := newInt8AVX2(rows, group, quants)
+	t.again = func() { nextTile(rows) }
+	t.dot(way)
+	t.product(blocks)
+	t.finishAVX2(masks)
+}
+
+// newInt8AVX2 returns a tile but for its dot products. Its weights begin at
+// quants.
+func newInt8AVX2(rows, group int, quants Register) *int8Kernel {
+	scales := Load(Param("scales"), GP64())
+	return &int8Kernel{
 		kernel: kernel{
 			rows: rows, vectors: 2, width: 32,
-			again:    func() { nextTile(rows) },
 			register: YMM,
 			zero:     func(v VecVirtual) { VPXOR(v, v, v) },
 		},
@@ -70,6 +80,10 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 			ADDQ(I32(blockInputs/group*128), scales)
 		},
 	}
+}
+
+// dot chooses the way to dot products.
+func (t *int8Kernel) dot(way int8Dot) {
 	switch way {
 	case narrowDot:
 		t.four = t.narrowFour()
@@ -78,8 +92,6 @@ func int8AVX2(way int8Dot, rows, group int, masks Mem) {
 	case vexDot:
 		t.four = func(group, four int, first bool) { t.dotFour(group, four, first, vpdpbusdVEX) }
 	}
-	t.product(blocks)
-	t.finishAVX2(masks)
 }
 
 // narrowFour returns the step for narrow weights.

@@ -61,7 +61,16 @@ func main() {
 				expandingAVX512(rows, group)
 			}
 		}
+		masks := columnMasks()
+		for _, way := range []int8Dot{narrowDot, vexDot} {
+			for _, group := range []int{32, 16} {
+				for rows := 1; rows <= 3; rows++ {
+					expandingAVX2(way, rows, group, masks)
+				}
+			}
+		}
 		expandingOutliersAVX512(2)
+		expandingOutliersAVX2(masks)
 	case "transpose":
 		transposeAVX512()
 		transposeAVX2()

@@ -25,6 +25,8 @@ import (
 // changes.
 const outliersSignature = "func(rows int, outliers *int32, quants *uint8, quantsNext int, scales *float32, scalesNext int, shift int, cols int, bias, dst *float32, dstStride, add int)"
 
+var expandingOutliersSignature = strings.Replace(outliersSignature, " scales ", " levels *int8, scales ", 1)
+
 // outlierKernel is one shape of that function.
 type outlierKernel struct {
 	vectors, width int
@@ -150,7 +152,7 @@ func outliersAVX512(panels int) {
 // expandingOutliersAVX512 reads panels of four bits.
 func expandingOutliersAVX512(panels int) {
 	name := fmt.Sprintf("expandingOutliersAVX512x%d", panels*16)
-	beginOutliers(name, strings.Replace(outliersSignature, " scales ", " levels *int8, scales ", 1),
+	beginOutliers(name, expandingOutliersSignature,
 		fmt.Sprintf(" adds the products of outliers to up to %d columns of weights of four bits with AVX-512.", panels*16))
 	levels := newExpandAVX512()
 	levels.begin()
@@ -172,12 +174,27 @@ func newOutliersAVX512(panels int) *outlierKernel {
 
 func outliersAVX2(table Mem) {
 	beginOutliers("outliersAVX2x16", outliersSignature, " adds the products of outliers to up to 16 columns with AVX2. It makes no use of quantsNext and scalesNext.")
-	t := outlierKernel{vectors: 2, width: 32, register: YMM}
+	newOutliersAVX2(table).body()
+}
+
+// expandingOutliersAVX2 reads panels of four bits.
+func expandingOutliersAVX2(table Mem) {
+	beginOutliers("expandingOutliersAVX2x16", expandingOutliersSignature,
+		" adds the products of outliers to up to 16 columns of weights of four bits with AVX2. It makes no use of quantsNext and scalesNext.")
+	levels := newExpandAVX2()
+	levels.begin()
+	t := newOutliersAVX2(table)
+	t.levels = levels
+	t.body()
+}
+
+func newOutliersAVX2(table Mem) *outlierKernel {
+	t := &outlierKernel{vectors: 2, width: 32, register: YMM}
 	quants, scales := Load(Param("quants"), GP64()), Load(Param("scales"), GP64())
 	t.quants = func(v int, at Register) Mem { return Mem{Base: quants, Index: at, Scale: 1, Disp: v * 32} }
 	t.scales = func(v int, at Register) Mem { return Mem{Base: scales, Index: at, Scale: 1, Disp: v * 32} }
 	masks := columnMasksAVX2(table)
 	t.load = func(from Mem, i int, to VecVirtual) { VMASKMOVPS(from, masks[i], to) }
 	t.store = func(from VecVirtual, i int, to Mem) { VMASKMOVPS(from, masks[i], to) }
-	t.body()
+	return t
 }
