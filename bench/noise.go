@@ -7,10 +7,10 @@ import (
 
 // How many standard errors a change has to be beyond. A report has dozens of
 // cases, each with several figures, and is compared again and again: with fewer,
-// one of them would be beyond now and then.
+// one of them would be beyond now and then. Models are few.
 const (
 	caseErrors  = 4
-	modelErrors = 3.5
+	modelErrors = 3
 	partErrors  = 3.5
 )
 
