@@ -22,15 +22,18 @@ type quantizedKind struct {
 	formats    string // those of this kind
 	group      int
 	hasOffsets bool
-	most       int // magnitude of quants
+	low, high  int8 // of quants
 }
 
 var quantizedKinds = []quantizedKind{
-	{"int8 group 32", "Q4_0 Q5_0 IQ4_NL", 32, false, 15},
-	{"int8 group 32 wide", "Q8_0", 32, false, 127},
-	{"int8 group 32 offsets", "Q4_1 Q5_1 Q4_K Q5_K", 32, true, 31},
-	{"int8 group 16", "Q3_K Q6_K", 16, false, 32},
-	{"int8 group 16 offsets", "Q2_K", 16, true, 3},
+	{"int8 group 32", "Q5_0", 32, false, -16, 15},
+	{"int8 group 32 wide", "Q8_0", 32, false, -127, 127},
+	{"int8 group 32 offsets", "Q5_1 Q5_K", 32, true, 0, 31},
+	{"int8 group 16", "Q6_K", 16, false, -32, 31},
+	{"int4 group 32", "Q4_0", 32, false, -8, 7},
+	{"int4 group 32 offsets", "Q4_1 Q4_K", 32, true, 0, 15},
+	{"int4 group 16", "Q3_K", 16, false, -4, 3},
+	{"int4 group 16 offsets", "Q2_K", 16, true, 0, 3},
 }
 
 func gemmKernels() (all []kernel) {
@@ -80,9 +83,15 @@ func gemmKernels() (all []kernel) {
 func (k *quantizedKind) pack(rows int) (*gemm.Quantized, *gemm.Activations, error) {
 	rng := rand.New(rand.NewPCG(1, uint64(k.group)))
 	shape := gemm.QuantizedShape{Outputs: gemmOutputs, Inputs: gemmInputs, Group: k.group, HasOffsets: k.hasOffsets}
+	if int(k.high)-int(k.low) < 16 {
+		shape.Levels = new([16]int8)
+		for i := range shape.Levels {
+			shape.Levels[i] = min(k.low+int8(i), k.high)
+		}
+	}
 	m, err := gemm.PackQuantized(nil, shape, func(dst *gemm.QuantRow, _ int) error {
 		for i := range dst.Quants {
-			dst.Quants[i] = byte(int8(rng.IntN(2*k.most+1) - k.most))
+			dst.Quants[i] = byte(int(k.low) + rng.IntN(int(k.high)-int(k.low)+1))
 		}
 		for _, scales := range [][]float32{dst.Scales, dst.Offsets} {
 			for i := range scales {

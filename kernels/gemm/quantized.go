@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -137,10 +138,7 @@ func (m *Quantized) place(r *QuantRow, i, j int) {
 	groups := len(r.Scales)
 	scales := m.scales[i*groups*2*panelCols:]
 	for g, s := range r.Scales {
-		sum := int32(0)
-		for _, q := range r.Quants[g*m.group : (g+1)*m.group] {
-			sum += int32(int8(q))
-		}
+		sum := sumSigned(r.Quants[g*m.group : (g+1)*m.group])
 		scales[2*g*panelCols+j] = s
 		scales[(2*g+1)*panelCols+j] = math.Float32frombits(uint32(-zeroQuant * sum))
 	}
@@ -150,6 +148,19 @@ func (m *Quantized) place(r *QuantRow, i, j int) {
 			offsets[g*panelCols+j] = v
 		}
 	}
+}
+
+// sumSigned returns the sum of signed bytes, of which there are eight or a
+// multiple of them, up to 256: 128 more than each fits an unsigned byte, and four
+// sums of those fit a word.
+func sumSigned(q []byte) int32 {
+	const evenBytes = 0x00ff_00ff_00ff_00ff
+	sums, n := uint64(0), int32(len(q))
+	for ; len(q) >= 8; q = q[8:] {
+		v := binary.LittleEndian.Uint64(q) ^ 0x8080_8080_8080_8080
+		sums += v&evenBytes + v>>8&evenBytes
+	}
+	return int32(sums*0x0001_0001_0001_0001>>48) - 128*n
 }
 
 // beyond64 reports whether a signed byte of q is below -64 or above 64.

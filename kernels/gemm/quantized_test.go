@@ -404,6 +404,22 @@ func testMulQuantizedInAnyCompany(t *testing.T) {
 	})
 }
 
+func TestSumSigned(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 2))
+	for _, n := range []int{0, 8, 16, 32, 256} {
+		for _, kind := range []string{"lowest", "highest", "any"} {
+			q, want := make([]byte, n), int32(0)
+			for i := range q {
+				q[i] = map[string]byte{"lowest": 0x80, "highest": 0x7f, "any": byte(rng.Uint32())}[kind]
+				want += int32(int8(q[i]))
+			}
+			if got := sumSigned(q); got != want {
+				t.Errorf("%d bytes, %s: %d, want %d", n, kind, got, want)
+			}
+		}
+	}
+}
+
 func TestPackQuantizedError(t *testing.T) {
 	shape := QuantizedShape{Outputs: 200, Inputs: 64, Group: 32}
 	m, err := PackQuantized(cpu.NewPool(2), shape, func(_ *QuantRow, i int) error {
